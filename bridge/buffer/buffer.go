@@ -1,0 +1,143 @@
+// Package buffer is the contract between pulling and delivering: what a source has appended is durable and known,
+// and each destination takes it, sends it and releases it in its own time.
+//
+// Sources see an Appender, destinations a Queue. Package disk keeps the contract on one machine; package buffertest
+// holds every implementation to it.
+package buffer
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Hash is the content hash by which an unchanged record is recognised. Its first byte is the version of the list of
+// hashed fields, so that a new version of the list is told from a change of content.
+type Hash [16]byte
+
+// Record is one detection, alert or incident as Microsoft sent it, with all that later makes an event's bytes, so
+// that sending it again gives the same event.
+type Record struct {
+	Number  uint64    // given by Append, ascending, never used twice
+	Source  string    // name of the configured source
+	API     string    // which decoder reads Raw: detections, alerts, graph-alerts, graph-incidents, incidents, bridge
+	Key     string    // identity within the source, at most 512 bytes
+	Changed time.Time // when Microsoft last changed it; zero when the record does not say
+	Hash    Hash      // of what matters in it
+	Pulled  time.Time // when the bridge pulled it; the syslog header's time
+	Update  bool      // set by Append: the key was known and its content changed
+	Old     bool      // by back-fill or replay, or older than 24 h when pulled
+	Raw     []byte    // JSON, at most MaxRecord bytes
+}
+
+// MaxRecord is the largest Raw in bytes that Append takes.
+const MaxRecord = 32 << 20
+
+// Batch is what one commit stores: records and the source's checkpoint.
+type Batch struct {
+	Source string
+	// Records in the order they shall be delivered. Append sets Number and Update of those it stores.
+	Records []Record
+	// NoUpdates makes a changed record count as known: its new state is remembered, nothing is delivered.
+	NoUpdates bool
+	// Checkpoint replaces the source's checkpoint; nil leaves it. The buffer does not look inside.
+	Checkpoint []byte
+}
+
+// Outcome says what became of the records of a Batch; New + Updated + Known is their number.
+type Outcome struct {
+	New     int // stored, first seen
+	Updated int // stored, changed since it was seen
+	Known   int // recognised and not stored
+}
+
+// Appender is the sources' side of a buffer. It may be used by several sources at once.
+type Appender interface {
+	// Checkpoint returns what the last Append for this source stored; nil when there is none.
+	Checkpoint(source string) ([]byte, error)
+
+	// Append stores a batch by one commit: when it returns without an error, the records that are events, their keys
+	// and the checkpoint are on disk, synced. After an error or a crash none or all of the batch is stored, and it may
+	// be appended again: what is stored already is recognised.
+	//
+	// Whether a record is an event is decided within the commit. It is one if its key is unknown; if Changed is later
+	// than the key's last and Hash differs from the last; or if Changed equals the key's last and Hash is none of
+	// those seen with it. Otherwise it is known; a later Changed is remembered all the same.
+	//
+	// Append waits while the buffer is full and a destination with OverflowBlock is behind, until there is room or
+	// ctx ends. When the disk is full the error wraps ErrNoSpace, and the caller tries again later.
+	Append(ctx context.Context, b Batch) (Outcome, error)
+}
+
+// Overflow says what happens when the buffer is full and a destination is behind.
+type Overflow uint8
+
+// The two policies.
+const (
+	OverflowBlock      Overflow = iota // pulling waits
+	OverflowDropOldest                 // what only this destination still needs is dropped, oldest first, and counted
+)
+
+// Destination describes a queue to open.
+type Destination struct {
+	Name     string
+	Sources  []string // whose records it wants; empty: all
+	Overflow Overflow
+}
+
+// Queue is what one destination has yet to deliver. Take and Release may be called from different goroutines; two
+// calls of the same method may not overlap.
+type Queue interface {
+	// Take returns the next records that were not taken since the queue was opened, oldest first: at least one, at
+	// most max, and no more than maxBytes of Raw unless the first alone is larger. It waits until there is one or ctx
+	// ends. Records of sources the destination does not want are passed over and released. The records and their Raw
+	// stay valid: they are the caller's.
+	Take(ctx context.Context, max, maxBytes int) ([]Record, error)
+
+	// Release marks records as delivered, in any order; when it returns without an error that is on disk. A record
+	// that was taken and not released is returned by Take after the queue is opened again.
+	Release(ctx context.Context, numbers []uint64) error
+
+	// Pending reports what is not released yet, taken or not.
+	Pending() Pending
+}
+
+// Pending is the backlog of a destination.
+type Pending struct {
+	Records int64
+	Oldest  time.Time // Pulled of the oldest; zero when there is none
+	Dropped uint64    // records dropped by OverflowDropOldest since the queue was first opened
+}
+
+// Usage is the state of a buffer as a whole.
+type Usage struct {
+	Bytes   int64 // on disk, retained records included
+	Pending int64 // bytes that some destination has yet to deliver; these count against Limit
+	Limit   int64 // buffer.max_size in bytes
+	Blocked bool  // an Append waits for room
+}
+
+// Buffer is a whole buffer.
+type Buffer interface {
+	Appender
+
+	// Queue opens the queue of a destination. One that is new starts behind everything appended so far. One that was
+	// opened before goes on where it was released, for 7 days after it was last closed.
+	Queue(d Destination) (Queue, error)
+
+	// Usage reports size and state.
+	Usage() Usage
+
+	// Close waits for commits under way and closes the files. Queues may not be used afterwards.
+	Close() error
+}
+
+// Errors that callers act on.
+var (
+	// ErrNoSpace: the disk is full. Nothing was stored; try again when there is room.
+	ErrNoSpace = errors.New("no space left for the buffer")
+	// ErrLocked: another process uses the same state directory.
+	ErrLocked = errors.New("the state directory is in use by another process")
+	// ErrClosed: the buffer was closed.
+	ErrClosed = errors.New("the buffer is closed")
+)

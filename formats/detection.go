@@ -1,0 +1,354 @@
+// Package formats turns a detection of any Microsoft Defender API into events that a SIEM reads.
+//
+// Everything here is pure: bytes in, bytes out, no I/O, no clock, no goroutine. A record goes through it as
+//
+//	raw JSON ──formats/defender.Decode──▶ Detection ──mapping table──▶ formats/leef, formats/cef or JSON
+//
+// so that N APIs and M formats cost N + M mappings, not N x M.
+package formats
+
+import "time"
+
+// Severity is a detection's severity, ordered as filters compare it:
+// informational < unknown < low < medium < high. A word that Microsoft does not document is SeverityUnknown.
+type Severity uint8
+
+// The five severities that the Microsoft APIs tell apart.
+const (
+	SeverityNone Severity = iota // no severity: the record carried none at all
+	SeverityInformational
+	SeverityUnknown
+	SeverityLow
+	SeverityMedium
+	SeverityHigh
+)
+
+var severityWords = [...]string{"", "informational", "unknown", "low", "medium", "high"}
+
+// String returns the severity as the lower-case word that Microsoft Graph uses; "" for SeverityNone.
+func (s Severity) String() string {
+	if int(s) < len(severityWords) {
+		return severityWords[s]
+	}
+	return "unknown"
+}
+
+// Flag is a boolean that may be absent, as in the antivirus fields of the detections API.
+type Flag uint8
+
+// The three states of a Flag.
+const (
+	FlagAbsent Flag = iota
+	FlagFalse
+	FlagTrue
+)
+
+// Kind says what an event is about.
+type Kind string
+
+// The kinds of event.
+const (
+	KindAlert    Kind = "alert"    // an alert, or a detection of the detections API
+	KindIncident Kind = "incident" // an incident of Graph or Defender XDR
+	KindStatus   Kind = "status"   // the bridge itself speaks: heartbeat, started, stale, dropped ...
+)
+
+// Change says whether a SIEM sees a record for the first time.
+type Change string
+
+// The two changes.
+const (
+	ChangeNew    Change = "new"
+	ChangeUpdate Change = "update"
+)
+
+// Detection is one record of any Microsoft API in one shape: what mapping tables, filters and encoders speak of.
+//
+// A field that the record does not have is empty; empty and absent are the same, and so are Microsoft's ways to say
+// nothing (null, "", the string "null"). Text is as Microsoft sent it: not cleaned, not shortened, possibly with
+// control characters or invalid UTF-8; every encoder cleans what it writes. Strings may alias Raw.
+//
+// The name in a field's tag is its name in mapping tables and filter expressions (nested: "device.name").
+// Only string, []string, time.Time, Severity and Flag occur as leaf types; numbers stay text, since APIs send them as
+// numbers or as strings, and the mapping table knows what type a target needs.
+type Detection struct {
+	// What the bridge knows of the record.
+
+	API    string    `detection:"api"`         // the API the record came from: detections, alerts, graph-alerts, graph-incidents, incidents
+	Source string    `detection:"source"`      // name of the configured source
+	Kind   Kind      `detection:"kind"`        // alert, incident, status
+	Change Change    `detection:"event_kind"`  // new, update
+	Pulled time.Time `detection:"pulled_time"` // when the bridge pulled the record
+	Fresh  bool      // pulled live and younger than 24 h then: what it says of users and hosts still holds
+
+	// Identity.
+
+	ID              string `detection:"id"`                // identifies the record: FullId of the detections API, else the alert's or incident's id
+	AlertID         string `detection:"alert_id"`          // the alert: AlertId, id, alertId
+	FullID          string `detection:"full_id"`           // detections API: AlertId:IocUniqueId
+	AlertPart       string `detection:"alert_part"`        // detections API: running number of a split alert
+	ProviderAlertID string `detection:"provider_alert_id"` // the id in the product that raised the alert
+	IncidentID      string `detection:"incident_id"`       // decimal number as text
+	IncidentName    string `detection:"incident_name"`     // incidents only
+	RedirectID      string `detection:"redirect_incident_id"`
+	InvestigationID string `detection:"investigation_id"`
+	TenantID        string `detection:"tenant_id"`
+
+	// What happened.
+
+	Title              string   `detection:"title"`
+	Description        string   `detection:"description"`
+	RecommendedActions string   `detection:"recommended_actions"`
+	Category           string   `detection:"category"`   // Microsoft's own word, untouched; see EventClass for the closed list
+	Categories         []string `detection:"categories"` // Graph: superset of category
+	Severity           Severity `detection:"severity"`
+	SeverityText       string   `detection:"severity_text"` // Microsoft's own word, untouched
+	Techniques         []string `detection:"mitre_techniques"`
+	ThreatName         string   `detection:"threat_name"`
+	ThreatFamily       string   `detection:"threat_family"`
+	ThreatCategory     string   `detection:"threat_category"`
+	Actor              string   `detection:"actor"`
+	Tags               []string `detection:"tags"` // incident tags, system tags
+
+	// Who says so.
+
+	ServiceSource   string `detection:"service_source"` // in Microsoft's spelling; see ServiceWord for the closed list
+	DetectionSource string `detection:"detection_source"`
+	Product         string `detection:"product"`
+	DetectorID      string `detection:"detector_id"`
+	PolicyID        string `detection:"policy_id"`
+	ReportID        string `detection:"report_id"`
+	ExternalID      string `detection:"external_id"`
+
+	// What became of it.
+
+	Status             string `detection:"status"`
+	Classification     string `detection:"classification"`
+	Determination      string `detection:"determination"`
+	InvestigationState string `detection:"investigation_state"`
+	AssignedTo         string `detection:"assigned_to"`
+	Remediation        string `detection:"remediation"`         // RemediationAction, else the primary evidence's remediationStatus or detectionStatus
+	RemediationSuccess Flag   `detection:"remediation_success"` // detections API, antivirus only
+	WasExecuting       Flag   `detection:"was_executing"`       // detections API, antivirus only
+	LastComment        string `detection:"last_comment"`        // text of the newest comment
+	ResolvingComment   string `detection:"resolving_comment"`
+	Summary            string `detection:"summary"`
+	PriorityScore      string `detection:"priority_score"`
+	LastModifiedBy     string `detection:"last_modified_by"`
+
+	// Times, as Microsoft gives them; zero when absent or not a time.
+
+	Time          time.Time `detection:"time"`           // when it happened, as SIEM time stamps want it: creation of a new alert, last update of an update, AlertTime of the detections API
+	Created       time.Time `detection:"created_time"`   // alertCreationTime, createdDateTime, creationTime; AlertTime of the detections API
+	Updated       time.Time `detection:"updated_time"`   // lastUpdateTime, lastUpdateDateTime, lastUpdatedTime, LastProcessedTimeUtc
+	FirstActivity time.Time `detection:"first_activity"` // firstEventTime, firstActivityDateTime, firstActivity
+	LastActivity  time.Time `detection:"last_activity"`
+	Resolved      time.Time `detection:"resolved_time"`
+
+	// Links into the portal.
+
+	AlertLink          string `detection:"alert_link"`           // security.microsoft.com (LinkToMTP, alertWebUrl, or built from id and tenant)
+	IncidentLink       string `detection:"incident_link"`        // IncidentLinkToMTP, incidentWebUrl
+	LegacyAlertLink    string `detection:"legacy_alert_link"`    // LinkToWDATP
+	LegacyIncidentLink string `detection:"legacy_incident_link"` // IncidentLinkToWDATP
+
+	// Indicators of the detections API.
+
+	IOC IOC `detection:"ioc"`
+
+	// The primary entity of each role: the first by verdict, then evidence role, then Microsoft's order.
+
+	Device   Device     `detection:"device"`
+	User     User       `detection:"user"`
+	File     File       `detection:"file"`
+	Process  Process    `detection:"process"`
+	Network  Network    `detection:"network"`
+	URL      string     `detection:"url"`
+	Mail     Mail       `detection:"mail"`
+	Mailbox  Mailbox    `detection:"mailbox"`
+	Registry Registry   `detection:"registry"`
+	Cloud    Cloud      `detection:"cloud"`
+	App      App        `detection:"app"`
+	Evidence []Evidence // every piece, in Microsoft's order
+
+	EvidenceCount string `detection:"evidence_count"` // number of pieces as text; "" when the API has no evidence
+	EvidenceID    string `detection:"evidence_id"`    // with one event per piece of evidence: hash of this piece
+	EvidenceType  string `detection:"evidence_type"`  // with one event per piece of evidence: its type, e.g. "process"
+
+	// Status events of the bridge itself.
+
+	StatusClass string `detection:"status_class"` // closed list: heartbeat, started ...
+
+	// Extra holds additions from the configuration of the source, in the order of the file.
+	Extra []Pair
+
+	// Raw is the record as Microsoft sent it; mapping tables reach into it by JSON Pointer (RFC 6901).
+	Raw []byte
+}
+
+// Pair is one key with its value.
+type Pair struct{ Key, Value string }
+
+// IOC is the indicator that matched, as the detections API names it.
+type IOC struct {
+	Name         string `detection:"name"`
+	Value        string `detection:"value"`
+	CreatorName  string `detection:"creator_name"`
+	CreatorValue string `detection:"creator_value"`
+	UniqueID     string `detection:"unique_id"`
+}
+
+// Device is the affected machine.
+type Device struct {
+	ID              string   `detection:"id"` // Defender for Endpoint device id, 40 hexadecimal digits
+	EntraID         string   `detection:"entra_id"`
+	Name            string   `detection:"name"` // short name: MachineName, hostName, or the first label of FQDN
+	FQDN            string   `detection:"fqdn"` // ComputerDnsName, deviceDnsName
+	DNSDomain       string   `detection:"dns_domain"`
+	NTDomain        string   `detection:"nt_domain"`
+	Address         string   `detection:"address"`   // first usable address: not loopback, not link-local; IPv4 before IPv6
+	Addresses       []string `detection:"addresses"` // all of them
+	ExternalAddress string   `detection:"external_address"`
+	MAC             string   `detection:"mac"`
+	OS              string   `detection:"os"`
+	OSVersion       string   `detection:"os_version"`
+	OSBuild         string   `detection:"os_build"`
+	Group           string   `detection:"group"`
+	GroupID         string   `detection:"group_id"`
+	Tags            []string `detection:"tags"`
+	Health          string   `detection:"health"`
+	Risk            string   `detection:"risk"`
+	Onboarding      string   `detection:"onboarding"`
+	Antivirus       string   `detection:"antivirus"`
+	FirstSeen       string   `detection:"first_seen"`
+	LoggedOnUsers   []string `detection:"logged_on_users"` // domain\name or name, in Microsoft's order
+	VMID            string   `detection:"vm_id"`
+	VMResourceID    string   `detection:"vm_resource_id"`
+	SubscriptionID  string   `detection:"subscription_id"`
+}
+
+// User is the account the detection is about.
+type User struct {
+	Name        string `detection:"name"` // account name without domain
+	Domain      string `detection:"domain"`
+	SID         string `detection:"sid"`
+	ObjectID    string `detection:"object_id"` // Entra ID
+	UPN         string `detection:"upn"`
+	DisplayName string `detection:"display_name"`
+}
+
+// File is the file the detection is about.
+type File struct {
+	Name      string `detection:"name"`
+	Path      string `detection:"path"` // full path with the name, joined where an API gives the folder only
+	Size      string `detection:"size"` // bytes
+	SHA1      string `detection:"sha1"`
+	SHA256    string `detection:"sha256"`
+	MD5       string `detection:"md5"`
+	Publisher string `detection:"publisher"`
+	Signer    string `detection:"signer"`
+	Issuer    string `detection:"issuer"`
+}
+
+// Process is the process the detection is about, with its parent.
+type Process struct {
+	ID            string `detection:"id"`
+	Name          string `detection:"name"`
+	Path          string `detection:"path"` // full path of the image
+	CommandLine   string `detection:"command_line"`
+	Created       string `detection:"created"` // text as sent
+	SHA1          string `detection:"sha1"`
+	SHA256        string `detection:"sha256"`
+	MD5           string `detection:"md5"`
+	User          string `detection:"user"`
+	ParentID      string `detection:"parent_id"`
+	ParentName    string `detection:"parent_name"`
+	ParentPath    string `detection:"parent_path"`
+	ParentCreated string `detection:"parent_created"`
+}
+
+// Network is the remote end, and the connection where one is known.
+type Network struct {
+	RemoteAddress      string `detection:"remote_address"` // ipEvidence, Ip entity, IpAddress of the detections API
+	RemoteCountry      string `detection:"remote_country"`
+	SourceAddress      string `detection:"source_address"` // networkConnectionEvidence; beats the others
+	SourcePort         string `detection:"source_port"`
+	DestinationAddress string `detection:"destination_address"`
+	DestinationPort    string `detection:"destination_port"`
+	Protocol           string `detection:"protocol"`
+	Domain             string `detection:"domain"` // dnsEvidence
+}
+
+// Mail is the message the detection is about.
+type Mail struct {
+	Sender            string   `detection:"sender"`
+	SenderAddress     string   `detection:"sender_address"` // IP
+	Recipient         string   `detection:"recipient"`
+	Subject           string   `detection:"subject"`
+	NetworkMessageID  string   `detection:"network_message_id"`
+	InternetMessageID string   `detection:"internet_message_id"`
+	DeliveryAction    string   `detection:"delivery_action"`
+	DeliveryLocation  string   `detection:"delivery_location"`
+	Threats           []string `detection:"threats"`
+	ClusterBy         string   `detection:"cluster_by"`
+	ClusterValue      string   `detection:"cluster_value"`
+	ClusterCount      string   `detection:"cluster_count"`
+}
+
+// Mailbox is the affected mailbox.
+type Mailbox struct {
+	Address     string `detection:"address"`
+	UPN         string `detection:"upn"`
+	DisplayName string `detection:"display_name"`
+}
+
+// Registry is the registry key or value the detection is about.
+type Registry struct {
+	Hive      string `detection:"hive"`
+	Key       string `detection:"key"`
+	Path      string `detection:"path"` // hive and key joined by a backslash
+	ValueName string `detection:"value_name"`
+	ValueType string `detection:"value_type"`
+	Value     string `detection:"value"`
+}
+
+// Cloud is the affected resource: Azure, Amazon, Google, containers, Kubernetes, storage.
+type Cloud struct {
+	Kind       string `detection:"kind"` // evidence type, e.g. azureResource
+	ResourceID string `detection:"resource_id"`
+	Name       string `detection:"name"`
+	Type       string `detection:"type"`
+	Account    string `detection:"account"` // subscription, account or project
+}
+
+// App is the application the detection is about.
+type App struct {
+	ID   string `detection:"id"`
+	Name string `detection:"name"`
+}
+
+// Evidence is one piece of evidence with what all pieces have in common.
+type Evidence struct {
+	Type              string // e.g. "process", "analyzedMessage": Graph's type without namespace and "Evidence", in the same words for every API
+	Created           time.Time
+	Verdict           string
+	Remediation       string
+	RemediationDetail string
+	DetectionStatus   string
+	Roles             []string
+	Tags              []string
+	Raw               []byte // this piece alone; aliases Detection.Raw
+}
+
+// Reset empties d for the next record and keeps the memory of its lists.
+func (d *Detection) Reset() {
+	*d = Detection{
+		Categories: d.Categories[:0],
+		Techniques: d.Techniques[:0],
+		Tags:       d.Tags[:0],
+		Device:     Device{Addresses: d.Device.Addresses[:0], Tags: d.Device.Tags[:0], LoggedOnUsers: d.Device.LoggedOnUsers[:0]},
+		Mail:       Mail{Threats: d.Mail.Threats[:0]},
+		Evidence:   d.Evidence[:0],
+		Extra:      d.Extra[:0],
+	}
+}
