@@ -1,0 +1,73 @@
+package delivery
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+func TestFilter(t *testing.T) {
+	d := &formats.Detection{
+		Kind: formats.KindAlert, Change: formats.ChangeNew, Severity: formats.SeverityMedium, Category: "Exploit",
+		Title: "Suspicious PowerShell", Device: formats.Device{Name: "ws-1", Tags: []string{"lab"}},
+		RemediationSuccess: formats.FlagTrue,
+	}
+	for expression, want := range map[string]bool{
+		`severity >= medium`:                           true,
+		`severity > medium`:                            false,
+		`severity >= medium && category != "Exploit"`:  false,
+		`category in ["Exploit", "Malware"]`:           true,
+		`device.name == "ws-1"`:                        true,
+		`device.name startsWith "srv"`:                 false,
+		`"lab" in device.tags`:                         true,
+		`title matches "(?i)powershell"`:               true,
+		`kind == "alert" && event_kind == "new"`:       true,
+		`remediation_success and not was_executing`:    true,
+		`resolved_time.IsZero()`:                       true,
+		`user.name == "" || user.domain == "contoso"`:  true,
+		`unknown < low && informational < unknown`:     true,
+		`severity in [low, medium] && source == "src"`: false,
+	} {
+		f, err := NewFilter(expression)
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		for range 2 { // the second time over a refilled environment
+			if got := f.Keep(d); got != want {
+				t.Errorf("%s: got %v", expression, got)
+			}
+		}
+	}
+}
+
+func TestFilterUnknownSeverityCountsAsUnknown(t *testing.T) {
+	f, err := NewFilter(`severity == unknown`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.Keep(&formats.Detection{}) {
+		t.Error("a record without severity is not of unknown severity")
+	}
+}
+
+func TestFilterMistakesNameTheColumn(t *testing.T) {
+	for expression, want := range map[string]string{
+		`severity >= mediun`:    "column 13: unknown name mediun",
+		`severity >=`:           "column 11: unexpected token EOF",
+		`title`:                 "expected bool, but got string",
+		`severity == "high"`:    "column 10: invalid operation: == (mismatched types int and string)",
+		`device.nam == "x"`:     "column 8: unknown field nam",
+		`len(title) + category`: "column 12: invalid operation: + (mismatched types int and string)",
+	} {
+		_, err := NewFilter(expression)
+		if err == nil {
+			t.Errorf("%s: accepted", expression)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", expression, err)
+		}
+	}
+}
