@@ -1,0 +1,196 @@
+package formats
+
+// MinBudget is the smallest size an event can be held to.
+const MinBudget = 512
+
+// leastText is what a text of priority A is cut to before such keys are dropped.
+const leastText = 40
+
+// Fit shortens the event until its pairs, the name of the header and the list of shortened keys take at most budget
+// bytes: by the table's priorities from the bottom upwards, and no more than needed. In this order:
+//
+//  1. values of priority B and C that have a short form are cut, down to that at most;
+//  2. keys of priority C are dropped, 3. keys of priority B;
+//  4. values of priority A that have a short form are cut, 5. all other texts of priority A to 40 bytes;
+//  6. keys of priority A are dropped, the list of shortened keys last.
+//
+// What a receiver must not misread is never cut: identifiers, hashes, addresses, numbers and links are dropped whole.
+func (e *Event) Fit(budget int) {
+	if e.over(budget) <= 0 {
+		return
+	}
+	steps := [...]func(v *eventValue, a *attribute, over int){
+		func(v *eventValue, a *attribute, over int) {
+			if a.priority != 'A' && a.short > 0 {
+				e.cut(v, a.short, over)
+			}
+		},
+		func(v *eventValue, a *attribute, _ int) {
+			if a.priority == 'C' {
+				e.drop(v)
+			}
+		},
+		func(v *eventValue, a *attribute, _ int) {
+			if a.priority == 'B' {
+				e.drop(v)
+			}
+		},
+		func(v *eventValue, a *attribute, over int) {
+			if a.short > 0 {
+				e.cut(v, a.short, over)
+			}
+		},
+		func(v *eventValue, a *attribute, over int) {
+			if a.kind == ValueText && !a.whole && !a.hash && !v.fragment {
+				e.cut(v, leastText, over)
+			}
+		},
+		func(v *eventValue, a *attribute, _ int) {
+			if !a.header {
+				e.drop(v)
+			}
+		},
+	}
+	for _, step := range steps {
+		for i := len(e.values) - 1; i >= 0; i-- {
+			v := &e.values[i]
+			if v.size == 0 {
+				continue
+			}
+			step(v, e.attributeOf(v), e.over(budget))
+			if e.over(budget) <= 0 {
+				return
+			}
+		}
+	}
+	e.listDropped = true
+}
+
+// extraAttribute stands for the pairs of Detection.Extra.
+var extraAttribute = attribute{priority: 'B', kind: ValueText}
+
+func (e *Event) attributeOf(v *eventValue) *attribute {
+	if v.attr < 0 {
+		return &extraAttribute
+	}
+	return &e.table.attrs[v.attr]
+}
+
+// over returns by how many bytes the event is too long.
+func (e *Event) over(budget int) int { return e.total + e.listSize() - budget }
+
+// cut shortens v by about over bytes, to no less than least.
+func (e *Event) cut(v *eventValue, least, over int) {
+	had := v.end - v.start
+	// The key's own name joins the list of shortened keys: leave room for it and for the ellipsis.
+	want := max(least, had-over-len(ellipsis)-len(e.keyOf(v))-e.table.layout.NameCost)
+	if had <= want {
+		return
+	}
+	v.end = v.start + len(cutText(e.arena[v.start:v.end], want))
+	e.resize(v)
+	e.noteValue(v)
+}
+
+func (e *Event) drop(v *eventValue) {
+	v.end = v.start
+	e.total -= v.size
+	v.size = 0
+	e.noteValue(v)
+}
+
+func (e *Event) resize(v *eventValue) {
+	e.total -= v.size
+	v.size = e.measure(v)
+	e.total += v.size
+}
+
+func (e *Event) keyOf(v *eventValue) string {
+	if v.attr < 0 {
+		return v.extra
+	}
+	return e.table.attrs[v.attr].key
+}
+
+func (e *Event) noteValue(v *eventValue) {
+	if v.attr < 0 {
+		e.noteExtra(v.extra)
+		return
+	}
+	e.note(v.attr)
+}
+
+// note remembers that a key was cut or dropped.
+func (e *Event) note(i int) {
+	if !e.shortened.has(i) {
+		e.shortened.add(i)
+		e.listed += len(e.table.attrs[i].key) + e.table.layout.NameCost
+	}
+}
+
+func (e *Event) unnote(i int) {
+	e.shortened.remove(i)
+	e.listed -= len(e.table.attrs[i].key) + e.table.layout.NameCost
+}
+
+func (e *Event) noteExtra(key string) {
+	for _, k := range e.shortenedExtra {
+		if k == key {
+			return
+		}
+	}
+	e.shortenedExtra = append(e.shortenedExtra, key)
+	e.listed += len(key) + e.table.layout.NameCost
+}
+
+// listSize returns the bytes that the list of shortened keys takes, at most.
+func (e *Event) listSize() int {
+	i := e.table.shortenedIndex
+	if i < 0 || e.listed == 0 || e.listDropped {
+		return 0
+	}
+	a := &e.table.attrs[i]
+	return a.cost + min(e.listed, a.max)
+}
+
+// ShortenedKey returns the key that lists what was cut or dropped; ok is false when there is nothing to list.
+func (e *Event) ShortenedKey() (key string, ok bool) {
+	if e.listSize() == 0 {
+		return "", false
+	}
+	return e.table.attrs[e.table.shortenedIndex].key, true
+}
+
+// EachShortened calls f with the keys to list, in the order of the table, as long as they fit into the list's
+// maximum; it ends with "..." when not all do.
+func (e *Event) EachShortened(f func(key string)) {
+	room := e.table.attrs[e.table.shortenedIndex].max - len(ellipsis) - e.table.layout.NameCost
+	all := e.listed <= room
+	visit := func(key string) bool {
+		if room -= len(key) + e.table.layout.NameCost; room < 0 && !all {
+			f(ellipsis)
+			return false
+		}
+		f(key)
+		return true
+	}
+	for i := range e.table.attrs {
+		if e.shortened.has(i) && !visit(e.table.attrs[i].key) {
+			return
+		}
+	}
+	for _, key := range e.shortenedExtra {
+		if !visit(key) {
+			return
+		}
+	}
+}
+
+// Loss returns what was cut, dropped or of the wrong type. The lists are shared and must not be changed.
+func (e *Event) Loss() Loss {
+	l := Loss{Shortened: e.table.names.of(e.shortened), Mistyped: e.table.names.of(e.mistyped)}
+	if len(e.shortenedExtra) > 0 {
+		l.Shortened = append(append([]string(nil), l.Shortened...), e.shortenedExtra...)
+	}
+	return l
+}

@@ -1,0 +1,169 @@
+// Package cef writes detections as events in ArcSight's Common Event Format, versions 0 and 1.
+//
+//	CEF:0|Microsoft|Microsoft Defender for Endpoint|1.0|<class>|<title>|8|externalId=… rt=… cat=…
+//
+// Keys have types and lengths, and strict readers refuse an event for one wrong value: so addresses, numbers and
+// times are parsed before they are written, an IPv6 address goes to a key of its own, and what is not of a key's type
+// is left out. Values are shortened before they are escaped, never after. A custom slot is always written with its
+// label before it, and never a label without its value.
+//
+// What goes into which key is a table, mapping.toml, that a user's table extends or replaces.
+package cef
+
+import (
+	_ "embed"
+	"fmt"
+	"sync"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// The versions of the format: specification 0.1 and 1.x.
+const (
+	Version0 = "0"
+	Version1 = "1"
+)
+
+//go:embed dictionary.toml
+var dictionaryTOML string
+
+//go:embed mapping.toml
+var mappingTOML string
+
+var dictionary = sync.OnceValue(func() *formats.Dictionary {
+	d, err := formats.ParseDictionary(dictionaryTOML)
+	if err != nil {
+		panic("cef: " + err.Error())
+	}
+	return d
+})
+
+var defaultMapping = sync.OnceValue(func() *formats.Mapping {
+	m, err := formats.ParseMapping(mappingTOML)
+	if err != nil {
+		panic("cef: mapping.toml: " + err.Error())
+	}
+	return m
+})
+
+// Dictionary returns the keys of CEF. It must not be changed.
+func Dictionary() *formats.Dictionary { return dictionary() }
+
+// DefaultMapping returns a copy of the built-in table, to be extended or read.
+func DefaultMapping() *formats.Mapping { return defaultMapping().Clone() }
+
+// Options choose what New builds. The zero value is CEF 0 with the built-in table.
+type Options struct {
+	Version string           // Version0 or Version1; "": Version0, which all readers take
+	Mapping *formats.Mapping // nil: DefaultMapping
+}
+
+// Encoder writes CEF events. It implements formats.Encoder and may be used by several goroutines at once.
+type Encoder struct {
+	table *formats.Table
+	start string // up to and with the pipe before the vendor
+}
+
+// New builds an encoder. Its error is every mistake in the mapping (formats.Problems), or one in the other options.
+func New(o Options) (*Encoder, error) {
+	if o.Version == "" {
+		o.Version = Version0
+	}
+	if o.Version != Version0 && o.Version != Version1 {
+		return nil, fmt.Errorf("CEF has no version %q: use %s or %s", o.Version, Version0, Version1)
+	}
+	if o.Mapping == nil {
+		o.Mapping = defaultMapping()
+	}
+	table, err := formats.Compile(o.Mapping, dictionary(), o.Version, layout)
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{table: table, start: "CEF:" + o.Version + "|"}, nil
+}
+
+// layout tells the engine how CEF cleans and counts.
+var layout = formats.Layout{
+	Clean:  formats.Cleaning{KeepNewlines: true},
+	Header: formats.Cleaning{},
+	Cost: func(key, label string) int {
+		n := len(key) + 2 // the blank before and the equals sign
+		if label != "" {
+			n += len(key) + len("Label") + 2 + len(label)
+		}
+		return n
+	},
+	Escaped:       escapedLen,
+	EscapedHeader: escapedHeaderLen,
+	LabelText:     func(label string) string { return string(appendValue(nil, []byte(label))) },
+	NameCost:      1,
+}
+
+// Table returns the mapping in force.
+func (e *Encoder) Table() *formats.Table { return e.table }
+
+// Longest fields of the header, in bytes before escaping. The standard allows 1023 for the class id; ours has to leave
+// room for the event.
+const maxClassID = 120
+
+// AppendEvent implements formats.Encoder.
+func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]byte, formats.Loss) {
+	event := e.table.Make(d)
+	defer event.Release()
+	start := len(dst)
+	dst = e.appendHeaderStart(dst, d)
+	// Left to write besides name and pairs: the pipes round the severity, of two digits at most. The first pair has
+	// no blank before it.
+	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) - len("||10") + 1)
+	dst = appendHeaderField(dst, event.Name())
+	dst = append(dst, '|')
+	dst = appendNumber(dst, e.table.Severity(d))
+	dst = append(dst, '|')
+	body := len(dst)
+	for i := range event.Len() {
+		p, ok := event.At(i)
+		if !ok {
+			continue
+		}
+		if p.LabelKey != "" {
+			dst = append(appendKey(dst, p.LabelKey, body), p.Label...)
+		}
+		dst = appendValue(appendKey(dst, p.Key, body), p.Value)
+	}
+	if key, ok := event.ShortenedKey(); ok {
+		dst = appendKey(dst, key, body)
+		event.EachShortened(func(name string) {
+			if dst[len(dst)-1] != '=' {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, name...)
+		})
+	}
+	return dst, event.Loss()
+}
+
+// appendHeaderStart writes the header up to the pipe before the name. The class id comes from the record, so it is
+// cleaned, escaped and limited.
+func (e *Encoder) appendHeaderStart(dst []byte, d *formats.Detection) []byte {
+	dst = append(dst, e.start...)
+	for _, field := range [...]string{e.table.Vendor(d), e.table.Product(d), e.table.Version()} {
+		dst = appendHeaderField(dst, field)
+		dst = append(dst, '|')
+	}
+	dst = e.table.AppendClassID(dst, d, `=%#|\`, maxClassID)
+	return append(dst, '|')
+}
+
+func appendKey(dst []byte, key string, body int) []byte {
+	if len(dst) > body {
+		dst = append(dst, ' ')
+	}
+	return append(append(dst, key...), '=')
+}
+
+func appendNumber(dst []byte, n int) []byte {
+	if n >= 10 {
+		return append(dst, '1', '0')
+	}
+	return append(dst, byte('0'+n))
+}

@@ -1,0 +1,138 @@
+package formats
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// Cleaning says what a format does with the characters that it cannot carry. In every format invalid UTF-8 becomes
+// U+FFFD, a tab becomes a blank, NUL and other control characters, byte-order marks and bidirectional overrides are
+// dropped, and blanks at both ends go.
+type Cleaning struct {
+	KeepNewlines bool // line ends stay, for formats that escape them; else each becomes one blank
+	Delimiter    byte // an ASCII character that may not occur and becomes a blank; 0: none
+	KeepControls bool // control characters stay, for formats that escape them all
+}
+
+// AppendClean appends s to dst, cleaned. It stops soon after limit bytes: what it appended is longer than limit
+// exactly when the whole cleaned text would be. limit < 0: none.
+func AppendClean(dst []byte, s string, how Cleaning, limit int) []byte {
+	start := len(dst)
+	for i := 0; i < len(s); {
+		if limit >= 0 && len(dst)-start > limit && dst[len(dst)-1] > ' ' && dst[len(dst)-1] < utf8.RuneSelf {
+			break
+		}
+		n := plainRun(s[i:], how.Delimiter)
+		if n > 0 {
+			run := s[i : i+n]
+			if len(dst) == start && !how.KeepControls {
+				run = trimBlanks(run)
+			}
+			if limit >= 0 && len(run) > 2*limit+64 {
+				run = cutBeforeBlank(run, limit+1)
+			}
+			dst = append(dst, run...)
+			i += n
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == '\r' && !how.KeepNewlines && !how.KeepControls && i+1 < len(s) && s[i+1] == '\n' {
+			size = 2
+		}
+		i += size
+		if r = how.replace(r); r < 0 || len(dst) == start && unicode.IsSpace(r) && !how.KeepControls {
+			continue
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	if how.KeepControls {
+		return dst
+	}
+	return dst[:start+len(trimRight(dst[start:]))]
+}
+
+// plainRun returns how many bytes at the start of s are printable ASCII other than the delimiter.
+func plainRun(s string, delimiter byte) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == delimiter {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func trimBlanks(s string) string {
+	for s != "" && s[0] == ' ' {
+		s = s[1:]
+	}
+	return s
+}
+
+// cutBeforeBlank returns at least n bytes of s, ending in something else than a blank if there is any.
+func cutBeforeBlank(s string, n int) string {
+	for ; n < len(s); n++ {
+		if s[n-1] != ' ' {
+			return s[:n]
+		}
+	}
+	return s
+}
+
+func trimRight(b []byte) []byte {
+	for len(b) > 0 {
+		r, size := utf8.DecodeLastRune(b)
+		if !unicode.IsSpace(r) {
+			break
+		}
+		b = b[:len(b)-size]
+	}
+	return b
+}
+
+// replace returns what stands for r, or -1 for nothing.
+func (how Cleaning) replace(r rune) rune {
+	if how.KeepControls {
+		return r
+	}
+	switch r {
+	case '\t', '\v', '\f':
+		return ' '
+	case '\n', '\r', '\u0085', '\u2028', '\u2029':
+		switch {
+		case !how.KeepNewlines:
+			return ' '
+		case r == '\r':
+			return r
+		}
+		return '\n'
+	case '\ufeff':
+		return -1
+	}
+	switch {
+	case r < ' ', r >= 0x7f && r < 0xa0: // C0, DEL, C1
+		return -1
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069': // bidirectional overrides and isolates
+		return -1
+	case how.Delimiter != 0 && r == rune(how.Delimiter):
+		return ' '
+	}
+	return r
+}
+
+// ellipsis ends a text that was cut.
+const ellipsis = "..."
+
+// cutText shortens b to at most limit bytes at the end of a character and ends it in an ellipsis.
+func cutText(b []byte, limit int) []byte {
+	if len(b) <= limit {
+		return b
+	}
+	if limit < len(ellipsis) {
+		return b[:0]
+	}
+	n := limit - len(ellipsis)
+	for n > 0 && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	return append(trimRight(b[:n]), ellipsis...)
+}

@@ -1,0 +1,369 @@
+package formats
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+)
+
+// Event is one event in the making: the values of one detection, cleaned, typed and not yet escaped, in the order of
+// the table. Get one with Table.Make, write it, give it back with Release. Nothing of it may be kept after that.
+type Event struct {
+	table  *Table
+	d      *Detection
+	values []eventValue
+	arena  []byte // all values one after the other
+	choice []int8 // chosen group of each of Table.entities, -1: none has a value
+
+	present, shortened, mistyped keySet
+	shortenedExtra               []string // keys of Detection.Extra that were cut or dropped
+	total                        int      // bytes of all pairs as written, without the list of shortened keys
+	listed                       int      // bytes of the names in that list
+	listDropped                  bool
+}
+
+// eventValue is one value of an event.
+type eventValue struct {
+	attr       int    // index into Table.attrs, -1: a pair of Detection.Extra
+	extra      string // its key then
+	start, end int    // in the arena
+	size       int    // bytes it takes in the event with key, label and separator; 0: dropped
+	fragment   bool   // JSON that is already written: an array or a boolean
+}
+
+var events = sync.Pool{New: func() any { return new(Event) }}
+
+// Make takes from d what the table asks for. Release gives the memory back.
+func (t *Table) Make(d *Detection) *Event {
+	e := events.Get().(*Event)
+	*e = Event{table: t, d: d, values: e.values[:0], arena: e.arena[:0], choice: e.choice[:0]}
+	for _, set := range t.entities {
+		e.choice = append(e.choice, chooseGroup(set, d))
+	}
+	for i := range t.attrs {
+		if i != t.shortenedIndex {
+			e.evaluate(i, &t.attrs[i])
+		}
+	}
+	for _, p := range d.Extra {
+		e.addExtra(p)
+	}
+	return e
+}
+
+// Release gives the event's memory back for the next one.
+func (e *Event) Release() {
+	e.d, e.table = nil, nil
+	if cap(e.arena) < 1<<20 {
+		events.Put(e)
+	}
+}
+
+func chooseGroup(set [][]Field, d *Detection) int8 {
+	for i, group := range set {
+		for _, f := range group {
+			if !f.Empty(d) {
+				return int8(i)
+			}
+		}
+	}
+	return -1
+}
+
+// evaluate makes the value of one attribute, if it has one.
+func (e *Event) evaluate(i int, a *attribute) {
+	if a.conditional && !e.applies(a) {
+		return
+	}
+	start := len(e.arena)
+	fragment, bad := e.read(a)
+	n := len(e.arena) - start
+	if n == 0 || n <= a.longerThan {
+		if bad {
+			e.mistyped.add(i)
+		}
+		e.arena = e.arena[:start]
+		return
+	}
+	if n > a.max {
+		e.note(i)
+		switch {
+		case a.hash:
+			e.arena = appendHash(e.arena[:start], e.arena[start:], a.max)
+			e.unnote(i)
+		case a.whole || fragment || a.kind != ValueText:
+			e.arena = e.arena[:start]
+			return
+		default:
+			e.arena = e.arena[:start+len(cutText(e.arena[start:], a.max))]
+		}
+	}
+	e.present.add(i)
+	e.add(eventValue{attr: i, start: start, end: len(e.arena), fragment: fragment})
+}
+
+func (e *Event) add(v eventValue) {
+	v.size = e.measure(&v)
+	e.total += v.size
+	e.values = append(e.values, v)
+}
+
+// measure returns what v takes in the event as it is written.
+func (e *Event) measure(v *eventValue) int {
+	layout, b := &e.table.layout, e.arena[v.start:v.end]
+	cost, escaped := 0, layout.Escaped
+	if v.attr < 0 {
+		cost = layout.Cost(v.extra, "")
+	} else if a := &e.table.attrs[v.attr]; a.header {
+		escaped = layout.EscapedHeader
+	} else {
+		cost = a.cost
+	}
+	if escaped == nil || v.fragment {
+		return cost + len(b)
+	}
+	return cost + escaped(b)
+}
+
+func (e *Event) applies(a *attribute) bool {
+	if a.fresh && !e.d.Fresh ||
+		a.with >= 0 && !e.present.has(a.with) ||
+		a.mistyped >= 0 && !e.mistyped.has(a.mistyped) ||
+		len(a.api) > 0 && !contains(a.api, e.d.API) ||
+		len(a.kinds) > 0 && !contains(a.kinds, string(e.d.Kind)) ||
+		len(a.ifAny) > 0 && !anyOf(a.ifAny, e.d) ||
+		len(a.unless) > 0 && anyOf(a.unless, e.d) {
+		return false
+	}
+	return true
+}
+
+func anyOf(sources []source, d *Detection) bool {
+	for i := range sources {
+		if !sources[i].empty(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// read appends the value of a to the arena. bad: there was a value, but none of the key's type.
+func (e *Event) read(a *attribute) (fragment, bad bool) {
+	start := len(e.arena)
+	for i := range a.sources {
+		s := &a.sources[i]
+		if s.entity >= 0 && e.choice[a.entity] != s.entity {
+			continue
+		}
+		switch {
+		case a.kind != ValueText:
+			bad = e.readTyped(a, s) || bad
+		case e.table.layout.JSON && !a.all && !a.first && (s.kind == fromList || s.kind == fromFlag):
+			fragment = e.readFragment(s)
+		default:
+			e.readText(a, s, start)
+		}
+		if len(e.arena) > start && !a.all {
+			return fragment, false
+		}
+	}
+	return fragment, bad
+}
+
+// readText appends the texts of s, joined to what is there since start.
+func (e *Event) readText(a *attribute, s *source, start int) {
+	if s.kind == fromTime {
+		if t := s.field.Time(e.d); !t.IsZero() {
+			e.arena = t.UTC().AppendFormat(e.arena, "2006-01-02T15:04:05.000Z")
+		}
+		return
+	}
+	for i, n := 0, s.count(e.d); i < n; i++ {
+		text := s.text(e.d, i)
+		if a.words != nil {
+			text = translate(a.words, text)
+		}
+		if text == "" {
+			continue
+		}
+		at := len(e.arena)
+		if at > start {
+			if at-start > a.max+1 && !a.hash {
+				return
+			}
+			e.arena = append(e.arena, a.join...)
+		}
+		how := e.table.layout.Clean
+		if a.header {
+			how = e.table.layout.Header
+		}
+		from := len(e.arena)
+		limit := a.max
+		if a.hash {
+			limit = -1
+		}
+		e.arena = AppendClean(e.arena, text, how, limit)
+		if len(e.arena) == from {
+			e.arena = e.arena[:at]
+		} else if a.first || s.kind == fromList && a.header {
+			return
+		}
+	}
+}
+
+// translate looks text up in a word list; "*" stands for every other word. Without one a word stays as it is.
+func translate(words map[string]string, text string) string {
+	if w, ok := findWord(words, text); ok {
+		return w
+	}
+	if w, ok := words["*"]; ok && text != "" {
+		return w
+	}
+	return text
+}
+
+// readTyped appends the first text of s that is of the key's type.
+func (e *Event) readTyped(a *attribute, s *source) (bad bool) {
+	start := len(e.arena)
+	if s.kind == fromTime || a.kind == ValueTime {
+		t := s.time(e.d)
+		if t.IsZero() {
+			return s.kind != fromTime && !s.empty(e.d)
+		}
+		var how fit
+		e.arena, how = appendMillis(e.arena, t)
+		return how == misfits
+	}
+	if s.kind == fromSeverity {
+		e.arena = appendSmall(e.arena, e.table.Severity(e.d))
+		return false
+	}
+	for i, n := 0, s.count(e.d); i < n; i++ {
+		text := s.text(e.d, i)
+		if a.words != nil {
+			text = translate(a.words, text)
+		}
+		if text == "" {
+			continue
+		}
+		var how fit
+		if e.arena, how = appendTyped(e.arena, a.kind, text); how == fits {
+			return false
+		}
+		e.arena = e.arena[:start]
+		bad = bad || how == misfits
+	}
+	return bad
+}
+
+func appendSmall(dst []byte, n int) []byte {
+	if n >= 10 {
+		dst = append(dst, byte('0'+n/10))
+	}
+	return append(dst, byte('0'+n%10))
+}
+
+// readFragment appends a list or a flag as JSON.
+func (e *Event) readFragment(s *source) bool {
+	if s.kind == fromFlag {
+		e.arena = append(e.arena, s.text(e.d, 0)...)
+		return true
+	}
+	list := s.field.List(e.d)
+	if len(list) == 0 {
+		return false
+	}
+	e.arena = append(e.arena, '[')
+	for i, text := range list {
+		if i > 0 {
+			e.arena = append(e.arena, ',')
+		}
+		e.arena = appendJSONString(e.arena, text)
+	}
+	e.arena = append(e.arena, ']')
+	return true
+}
+
+// addExtra adds a pair of the source's configuration. Keys and values were checked when it was read; what would do
+// harm is left out here all the same.
+func (e *Event) addExtra(p Pair) {
+	if _, taken := e.table.index[p.Key]; taken || e.table.dict.checkKey(p.Key, e.table.version) != nil {
+		return
+	}
+	start := len(e.arena)
+	max := defaultMax
+	k, known := e.table.dict.Key(p.Key)
+	if known && k.Max > 0 {
+		max = k.Max
+	}
+	if known && k.Type != ValueText {
+		var how fit
+		if e.arena, how = appendTyped(e.arena, k.Type, p.Value); how != fits {
+			e.arena = e.arena[:start]
+			return
+		}
+	} else {
+		e.arena = AppendClean(e.arena, p.Value, e.table.layout.Clean, max)
+	}
+	if len(e.arena)-start > max {
+		e.arena = e.arena[:start+len(cutText(e.arena[start:], max))]
+		e.noteExtra(p.Key)
+	}
+	if len(e.arena) > start {
+		e.add(eventValue{attr: -1, extra: p.Key, start: start, end: len(e.arena)})
+	}
+}
+
+// appendHash appends "sha256:" and as much of the hash of value as limit leaves room for.
+func appendHash(dst, value []byte, limit int) []byte {
+	sum := sha256.Sum256(value)
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], sum[:])
+	const prefix = "sha256:"
+	return append(append(dst, prefix...), digits[:min(len(digits), limit-len(prefix))]...)
+}
+
+// Name returns the name for the header, "" when d has none.
+func (e *Event) Name() []byte {
+	for i := len(e.values) - 1; i >= 0; i-- {
+		if v := &e.values[i]; v.attr >= 0 && e.table.attrs[v.attr].header && v.size > 0 {
+			return e.arena[v.start:v.end]
+		}
+	}
+	return nil
+}
+
+// EventPair is one key with its value as an encoder has to write it.
+type EventPair struct {
+	Key      string
+	LabelKey string // with Label, when the key is a custom slot that has one
+	Label    string
+	Value    []byte // cleaned, not escaped; valid until Release
+	Fragment bool   // Value is JSON that is already written
+	Extra    bool   // the pair is from Detection.Extra
+}
+
+// Len returns the number of pairs that At may be asked for.
+func (e *Event) Len() int { return len(e.values) }
+
+// At returns the i-th pair; ok is false for one that the budget dropped.
+func (e *Event) At(i int) (p EventPair, ok bool) {
+	v := &e.values[i]
+	if v.size == 0 {
+		return p, false
+	}
+	p.Value, p.Fragment = e.arena[v.start:v.end], v.fragment
+	if v.attr < 0 {
+		p.Key, p.Extra = v.extra, true
+		return p, true
+	}
+	a := &e.table.attrs[v.attr]
+	if a.header {
+		return p, false
+	}
+	p.Key = a.key
+	if a.label != "" {
+		p.LabelKey, p.Label = a.labelKey, a.label
+	}
+	return p, true
+}

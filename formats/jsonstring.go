@@ -1,0 +1,83 @@
+package formats
+
+import "unicode/utf8"
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSONString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD; control characters, line and paragraph
+// separators and bidirectional overrides are escaped, so that the line is one line to every reader and shows no
+// order but its own.
+func appendJSONString[T string | []byte](dst []byte, s T) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			i++
+			switch {
+			case c == '"' || c == '\\':
+				dst = append(dst, '\\', c)
+			case c == '\n':
+				dst = append(dst, '\\', 'n')
+			case c == '\r':
+				dst = append(dst, '\\', 'r')
+			case c == '\t':
+				dst = append(dst, '\\', 't')
+			case c < ' ' || c == 0x7f:
+				dst = appendUnicodeEscape(dst, rune(c))
+			default:
+				dst = append(dst, c)
+			}
+			continue
+		}
+		r, size := decodeRune(s[i:])
+		i += size
+		if escapesInJSON(r) {
+			dst = appendUnicodeEscape(dst, r)
+			continue
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return append(dst, '"')
+}
+
+// jsonStringLen returns how many bytes appendJSONString appends for a cleaned text, without the quotes.
+func jsonStringLen(s []byte) int {
+	n := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			i++
+			switch {
+			case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
+				n += 2
+			case c < ' ' || c == 0x7f:
+				n += 6
+			default:
+				n++
+			}
+			continue
+		}
+		r, size := utf8.DecodeRune(s[i:])
+		i += size
+		if escapesInJSON(r) {
+			n += 6
+		} else {
+			n += utf8.RuneLen(r)
+		}
+	}
+	return n
+}
+
+// decodeRune decodes the first character of s; the short copy never leaves the stack.
+func decodeRune[T string | []byte](s T) (rune, int) {
+	return utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
+}
+
+func escapesInJSON(r rune) bool {
+	return r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
+		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+func appendUnicodeEscape(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}

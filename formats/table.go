@@ -1,0 +1,173 @@
+package formats
+
+import (
+	"strings"
+)
+
+// Layout is what a format adds to a table so that the engine can count: how text is cleaned and what it costs.
+type Layout struct {
+	Clean  Cleaning
+	Header Cleaning                    // for the name in the header
+	Cost   func(key, label string) int // bytes that a pair takes besides its escaped value; label is "" or the escaped label
+	// Escaped returns the bytes that a cleaned value takes when it is written; nil: its length.
+	Escaped func(value []byte) int
+	// EscapedHeader does the same for the name in the header.
+	EscapedHeader func(value []byte) int
+	LabelText     func(label string) string // a label as it is written; nil: unchanged
+	JSON          bool                      // lists and flags become arrays and booleans
+	NameCost      int                       // bytes that one name takes in the list of shortened keys besides itself
+}
+
+// Table is a compiled Mapping: lists of accessors instead of names. It never changes and may be used by several
+// goroutines at once.
+type Table struct {
+	mapping  *Mapping
+	version  string
+	dict     *Dictionary
+	layout   Layout
+	attrs    []attribute // entries in order; the name of the header, if the format has one, is the last
+	index    map[string]int
+	entities [][][]Field // sets of alternative groups of fields, shared by attributes
+
+	nameIndex      int // of the header's name, -1: none
+	shortenedIndex int // of the key that lists what was shortened, -1: none
+	vendor         map[string]string
+	product        map[string]string
+	classID        []source
+	severity       [SeverityHigh + 1]int
+	names          lossNames
+}
+
+// attribute is one compiled entry.
+type attribute struct {
+	key, label string // the label as it is written
+	labelKey   string
+	sources    []source
+	kind       ValueType
+	all, first bool
+	join       string
+	words      map[string]string
+	entity     int // index into Table.entities, -1: none
+	max, short int
+	whole      bool
+	hash       bool
+	header     bool
+	priority   byte
+	cost       int
+
+	conditional bool // any of the conditions below is set
+	ifAny       []source
+	unless      []source
+	with        int // index of an earlier attribute, -1: none
+	mistyped    int
+	longerThan  int
+	fresh       bool
+	api         Names
+	kinds       Names
+}
+
+const maxAttributes = 64 * len(keySet{})
+
+// defaultMax is the longest value of a key for which neither the dictionary nor the mapping says.
+const defaultMax = 1023
+
+// Compile checks m against dict for one version of the format and makes it ready for use. Its error is Problems:
+// every mistake of the table, not only the first.
+func Compile(m *Mapping, dict *Dictionary, version string, layout Layout) (*Table, error) {
+	t := &Table{mapping: m, version: version, dict: dict, layout: layout, index: map[string]int{}, nameIndex: -1, shortenedIndex: -1}
+	c := compiler{table: t, mapping: m}
+	c.header()
+	for i := range m.Attributes {
+		a := &m.Attributes[i]
+		if len(a.Versions) == 0 || contains(a.Versions, version) {
+			c.attribute(a)
+		}
+	}
+	c.suffixes()
+	c.nameAttribute()
+	if len(t.attrs) > maxAttributes {
+		c.problems.add("attributes", "%d keys are more than the %d that an event can have", len(t.attrs), maxAttributes)
+	}
+	if len(c.problems) > 0 {
+		return nil, c.problems
+	}
+	t.names.init(t.attrs)
+	return t, nil
+}
+
+// Version returns the version of the mapping, for the version field of the header.
+func (t *Table) Version() string { return t.mapping.Version }
+
+// Vendor and Product return the header's fields for the service that raised d.
+func (t *Table) Vendor(d *Detection) string { return byService(t.vendor, d) }
+
+// Product is described at Vendor.
+func (t *Table) Product(d *Detection) string { return byService(t.product, d) }
+
+func byService(words map[string]string, d *Detection) string {
+	if w, ok := words[ServiceWord(d)]; ok {
+		return w
+	}
+	return words["other"]
+}
+
+// Severity returns the number of d's severity. A record without severity counts as unknown.
+func (t *Table) Severity(d *Detection) int {
+	if int(d.Severity) >= len(t.severity) {
+		return t.severity[SeverityUnknown]
+	}
+	return t.severity[d.Severity]
+}
+
+// AppendClassID appends the first class id that d has a value for, cleaned as the header's name is, in which each
+// byte of avoid becomes "_". One longer than limit is replaced by its hash: a cut one could be another rule's.
+func (t *Table) AppendClassID(dst []byte, d *Detection, avoid string, limit int) []byte {
+	start := len(dst)
+	for i := range t.classID {
+		dst = AppendClean(dst[:start], t.classID[i].text(d, 0), t.layout.Header, -1)
+		if len(dst) > start {
+			break
+		}
+	}
+	if len(dst) == start {
+		service, class := serviceClass(d)
+		dst = append(append(dst, service...), '/')
+		dst = AppendClean(dst, class, t.layout.Header, -1)
+	}
+	for i := start; i < len(dst); i++ {
+		if strings.IndexByte(avoid, dst[i]) >= 0 {
+			dst[i] = '_'
+		}
+	}
+	if len(dst)-start > limit {
+		dst = appendHash(dst[:start], dst[start:], limit)
+	}
+	return dst
+}
+
+// CheckField says whether a constant of a source's [source.fields] may be added to the events of this table.
+func (t *Table) CheckField(key, value string) error {
+	c := compiler{table: t, mapping: &Mapping{}}
+	for name := range t.index {
+		if strings.EqualFold(name, key) {
+			return Problems{{key, "the mapping already fills this key"}}
+		}
+	}
+	c.constant(key, value)
+	if len(c.problems) > 0 {
+		return c.problems
+	}
+	return nil
+}
+
+// Mapping returns the table as people read it, as it was compiled; it must not be changed.
+func (t *Table) Mapping() *Mapping { return t.mapping }
+
+func contains(list Names, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
