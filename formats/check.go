@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -24,18 +25,26 @@ func (c *compiler) header() {
 	}
 	t.vendor, t.product = m.Header.Vendor, m.Header.Product
 	services := ServiceWords()
-	for _, words := range []map[string]string{t.vendor, t.product} {
-		for service, text := range words {
+	for _, part := range []struct {
+		name  string
+		words map[string]string
+	}{{"header.vendor", t.vendor}, {"header.product", t.product}} {
+		name, words := part.name, part.words
+		if words["other"] == "" && t.dict.Format != "json" {
+			c.problems.add(name, "needs a text for \"other\", the services that are not listed")
+		}
+		for _, service := range slices.Sorted(maps.Keys(words)) {
+			text := words[service]
 			if !slices.Contains(services, service) {
-				c.problems.add("header", "%q is no service; services are %s", service, strings.Join(services, ", "))
+				c.problems.add(name, "%q is no service; services are %s", service, strings.Join(services, ", "))
 			}
-			if string(AppendClean(nil, text, Cleaning{Delimiter: '|'}, -1)) != text || len(text) > 63 || text == "" {
-				c.problems.add("header", "%q: vendor and product are 1 to 63 bytes without pipes and control characters", text)
+			if !fitsHeader(text, 63) || text == "" {
+				c.problems.add(name, "%q: vendor and product are 1 to 63 bytes without pipes, backslashes and control characters", text)
 			}
 		}
 	}
-	if text := m.Version; string(AppendClean(nil, text, Cleaning{Delimiter: '|'}, -1)) != text || len(text) > 31 {
-		c.problems.add("version", "%q: a version is at most 31 bytes without pipes and control characters", text)
+	if !fitsHeader(m.Version, 31) {
+		c.problems.add("version", "%q: a version is at most 31 bytes without pipes, backslashes and control characters", m.Version)
 	}
 	t.classID = c.sources("header.class_id", m.Header.ClassID)
 	for _, s := range t.classID {
@@ -44,6 +53,11 @@ func (c *compiler) header() {
 		}
 	}
 	c.severity()
+}
+
+// fitsHeader reports whether a configured text may stand in a header as it is, without any escape.
+func fitsHeader(text string, longest int) bool {
+	return len(text) <= longest && !strings.ContainsAny(text, `|\`) && string(AppendClean(nil, text, Cleaning{}, -1)) == text
 }
 
 // severity fills the numbers of the severity words. A word without number counts as unknown, unknown as 2.
@@ -55,7 +69,8 @@ func (c *compiler) severity() {
 			numbers[s] = n
 		}
 	}
-	for word, n := range c.mapping.Severity {
+	for _, word := range slices.Sorted(maps.Keys(c.mapping.Severity)) {
+		n := c.mapping.Severity[word]
 		at := slices.Index(severityWords[:], word)
 		if at <= 0 {
 			c.problems.add("severity", "%q is no severity; severities are %s", word, strings.Join(severityWords[1:], ", "))
@@ -254,6 +269,9 @@ func (c *compiler) constant(key, value string) {
 		c.problems.add(key, "%v", err)
 		return
 	}
+	if c.table.objects[key] || c.table.dict.Format == "json" && strings.Contains(key, ".") {
+		c.problems.add(key, "an addition of a source stands on its own, not in an object")
+	}
 	k, _ := c.table.dict.Key(key)
 	if k.LabelKey != "" {
 		c.problems.add(key, "a custom slot needs a label: give it in a mapping file")
@@ -263,7 +281,7 @@ func (c *compiler) constant(key, value string) {
 	}
 	c.checkConstant(key, k.Type, value)
 	if c.table.dict.NoSuffixes {
-		for other := range c.table.index {
+		for _, other := range slices.Sorted(maps.Keys(c.table.index)) {
 			if strings.HasSuffix(other, key) || strings.HasSuffix(key, other) {
 				c.problems.add(key, "ends like %q: expressions that are not anchored would read one for the other", other)
 			}

@@ -50,7 +50,7 @@ type Dictionary struct {
 	// are read by expressions that are not anchored.
 	NoSuffixes bool `toml:"no_suffixes"`
 
-	byName, byFold map[string]*Key
+	byName, byFold, byLabel map[string]*Key
 }
 
 // ParseDictionary reads a dictionary from TOML.
@@ -64,7 +64,7 @@ func ParseDictionary(text string) (*Dictionary, error) {
 }
 
 func (d *Dictionary) index() {
-	d.byName, d.byFold = map[string]*Key{}, map[string]*Key{}
+	d.byName, d.byFold, d.byLabel = map[string]*Key{}, map[string]*Key{}, map[string]*Key{}
 	for i := range d.Keys {
 		k := &d.Keys[i]
 		if k.Type == "" {
@@ -72,6 +72,9 @@ func (d *Dictionary) index() {
 		}
 		d.byName[k.Name] = k
 		d.byFold[strings.ToLower(k.Name)] = k
+		if k.LabelKey != "" {
+			d.byLabel[k.LabelKey] = k
+		}
 	}
 }
 
@@ -95,11 +98,8 @@ func (d *Dictionary) checkKey(name, version string) error {
 		return nil
 	case d.byFold[strings.ToLower(name)] != nil:
 		return fmt.Errorf("the dictionary spells the key %q", d.byFold[strings.ToLower(name)].Name)
-	}
-	for _, slot := range d.Keys {
-		if slot.LabelKey == name {
-			return fmt.Errorf("a label is set by the entry of %q", slot.Name)
-		}
+	case d.byLabel[name] != nil:
+		return fmt.Errorf("a label is set by the entry of %q", d.byLabel[name].Name)
 	}
 	if !isWord(name) && d.Format != "json" {
 		return fmt.Errorf("a key is letters and digits, beginning with a letter")

@@ -287,7 +287,7 @@ func (e *Event) readFragment(s *source) bool {
 // addExtra adds a pair of the source's configuration. Keys and values were checked when it was read; what would do
 // harm is left out here all the same.
 func (e *Event) addExtra(p Pair) {
-	if _, taken := e.table.index[p.Key]; taken || e.table.dict.checkKey(p.Key, e.table.version) != nil {
+	if _, taken := e.table.index[p.Key]; taken || e.table.objects[p.Key] || e.table.dict.checkKey(p.Key, e.table.version) != nil {
 		return
 	}
 	start := len(e.arena)

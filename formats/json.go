@@ -13,7 +13,8 @@ import (
 // JSONOptions choose what NewJSON builds.
 type JSONOptions struct {
 	Mapping *Mapping // nil: DefaultJSONMapping
-	OmitRaw bool     // leave the record as Microsoft sent it out
+	Additions
+	OmitRaw bool // leave the record as Microsoft sent it out
 }
 
 // JSON writes a detection as one line of JSON: its fields under their own names, nested by dots ("device.name" stands
@@ -88,11 +89,7 @@ func NewJSON(o JSONOptions) (*JSON, error) {
 	if o.Mapping == nil {
 		o.Mapping = DefaultJSONMapping()
 	}
-	m := o.Mapping.Clone()
-	if err := groupKeys(m); err != nil {
-		return nil, err
-	}
-	table, err := Compile(m, jsonDictionary(), "1", Layout{
+	table, err := Compile(o.Mapping, o.Additions, jsonDictionary(), "1", Layout{
 		Clean: Cleaning{KeepControls: true},
 		// Two quotes, a colon and a comma; two more quotes round the value.
 		Cost:     func(key, _ string) int { return len(key) - strings.LastIndexByte(key, '.') - 1 + 6 },
@@ -108,9 +105,8 @@ func NewJSON(o JSONOptions) (*JSON, error) {
 
 // groupKeys brings keys of one object together, since an object can be written only once, and finds keys that would
 // have to be an object and a value at the same time.
-func groupKeys(m *Mapping) error {
+func groupKeys(m *Mapping) (problems Problems) {
 	first := map[string]int{}
-	var problems Problems
 	for i, a := range m.Attributes {
 		for at := range len(a.Key) {
 			if _, ok := first[a.Key[:at]]; a.Key[at] == '.' && !ok {
@@ -141,11 +137,21 @@ func groupKeys(m *Mapping) error {
 			}
 		}
 	}
-	if len(problems) > 0 {
-		return problems
-	}
 	sort.SliceStable(m.Attributes, func(i, j int) bool { return lessRank(rank(m.Attributes[i].Key), rank(m.Attributes[j].Key)) })
-	return nil
+	return problems
+}
+
+// objectNames returns the names that stand for objects: all but the last part of each key.
+func objectNames(m *Mapping) map[string]bool {
+	names := map[string]bool{}
+	for _, a := range m.Attributes {
+		for at := range len(a.Key) {
+			if a.Key[at] == '.' {
+				names[a.Key[:at]] = true
+			}
+		}
+	}
+	return names
 }
 
 func lessRank(a, b []int) bool {

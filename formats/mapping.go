@@ -69,7 +69,7 @@ type Attribute struct {
 
 	Remove bool `toml:"remove"` // a user's table: take the key out of the default
 
-	constantField bool // from AddFields: custom keys need no vendor prefix
+	constantField bool // from Additions.Fields: custom keys need no vendor prefix
 }
 
 // Names is one name or a list of them: "x" and ["x", "y"] are both read.
@@ -160,7 +160,13 @@ func cloneMap[V any](m map[string]V) map[string]V {
 // Extend lays a user's table over m: an attribute replaces the one with its key in its place or is added at the end,
 // "remove" takes one out, "replace" starts from no attributes; header, severity and word lists replace what they name.
 func (m *Mapping) Extend(user *Mapping) error {
-	var problems Problems
+	if problems := m.extend(user); len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+func (m *Mapping) extend(user *Mapping) (problems Problems) {
 	if user.Format != "" && user.Format != m.Format {
 		problems.add("format", "the table is for %q, the destination's format is %q", user.Format, m.Format)
 	}
@@ -199,10 +205,7 @@ func (m *Mapping) Extend(user *Mapping) error {
 			m.Attributes = append(m.Attributes, a)
 		}
 	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return problems
 }
 
 func overlay[V any](dst, src map[string]V) {
@@ -211,19 +214,15 @@ func overlay[V any](dst, src map[string]V) {
 	}
 }
 
-// AddFields adds constant attributes, as [destination.fields] gives them. A key that the table already has is a
-// problem: a table changes it, a constant must not hide it.
-func (m *Mapping) AddFields(fields []Pair) error {
-	var problems Problems
-	for _, f := range fields {
+// addFields adds constant attributes. A key that the table already has is a problem: a table changes it, a constant
+// must not hide it.
+func (m *Mapping) addFields(constants []Pair) (problems Problems) {
+	for _, f := range constants {
 		if slices.ContainsFunc(m.Attributes, func(b Attribute) bool { return strings.EqualFold(b.Key, f.Key) }) {
-			problems.add(f.Key, "the mapping already fills this key")
+			problems.add(f.Key, "the mapping already fills this key; a mapping file can change it")
 			continue
 		}
-		m.Attributes = append(m.Attributes, Attribute{Key: f.Key, Value: f.Value, Label: "", Priority: "B", constantField: true})
+		m.Attributes = append(m.Attributes, Attribute{Key: f.Key, Value: f.Value, constantField: true})
 	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return problems
 }

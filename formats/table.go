@@ -27,7 +27,8 @@ type Table struct {
 	layout   Layout
 	attrs    []attribute // entries in order; the name of the header, if the format has one, is the last
 	index    map[string]int
-	entities [][][]Field // sets of alternative groups of fields, shared by attributes
+	objects  map[string]bool // JSON: names of objects, which cannot be values as well
+	entities [][][]Field     // sets of alternative groups of fields, shared by attributes
 
 	nameIndex      int // of the header's name, -1: none
 	shortenedIndex int // of the key that lists what was shortened, -1: none
@@ -71,11 +72,26 @@ const maxAttributes = 64 * len(keySet{})
 // defaultMax is the longest value of a key for which neither the dictionary nor the mapping says.
 const defaultMax = 1023
 
-// Compile checks m against dict for one version of the format and makes it ready for use. Its error is Problems:
-// every mistake of the table, not only the first.
-func Compile(m *Mapping, dict *Dictionary, version string, layout Layout) (*Table, error) {
+// Additions are what a configuration lays over a built-in mapping.
+type Additions struct {
+	Extend *Mapping // a table that extends or replaces it (Mapping.Extend); nil: none
+	Fields []Pair   // constants, as [destination.fields] gives them
+}
+
+// Compile lays the additions over base, which stays as it is, checks the result against dict for one version of the
+// format and makes it ready for use. Its error is Problems: every mistake, not only the first.
+func Compile(base *Mapping, add Additions, dict *Dictionary, version string, layout Layout) (*Table, error) {
+	m := base.Clone()
+	var problems Problems
+	if add.Extend != nil {
+		problems = append(problems, m.extend(add.Extend)...)
+	}
+	problems = append(problems, m.addFields(add.Fields)...)
+	if layout.JSON {
+		problems = append(problems, groupKeys(m)...)
+	}
 	t := &Table{mapping: m, version: version, dict: dict, layout: layout, index: map[string]int{}, nameIndex: -1, shortenedIndex: -1}
-	c := compiler{table: t, mapping: m}
+	c := compiler{table: t, mapping: m, problems: problems}
 	c.header()
 	for i := range m.Attributes {
 		a := &m.Attributes[i]
@@ -85,6 +101,9 @@ func Compile(m *Mapping, dict *Dictionary, version string, layout Layout) (*Tabl
 	}
 	c.suffixes()
 	c.nameAttribute()
+	if layout.JSON {
+		t.objects = objectNames(m)
+	}
 	if len(t.attrs) > maxAttributes {
 		c.problems.add("attributes", "%d keys are more than the %d that an event can have", len(t.attrs), maxAttributes)
 	}

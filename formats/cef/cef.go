@@ -49,13 +49,21 @@ var defaultMapping = sync.OnceValue(func() *formats.Mapping {
 // Dictionary returns the keys of CEF. It must not be changed.
 func Dictionary() *formats.Dictionary { return dictionary() }
 
-// DefaultMapping returns a copy of the built-in table, to be extended or read.
-func DefaultMapping() *formats.Mapping { return defaultMapping().Clone() }
+// ProfileMapping returns a copy of a built-in table, to be extended or read. The profile "" is the default; each
+// other one is a table of its own.
+func ProfileMapping(profile string) (*formats.Mapping, error) {
+	if profile != "" {
+		return nil, fmt.Errorf("CEF has no mapping profile %q", profile)
+	}
+	return defaultMapping().Clone(), nil
+}
 
 // Options choose what New builds. The zero value is CEF 0 with the built-in table.
 type Options struct {
 	Version string           // Version0 or Version1; "": Version0, which all readers take
-	Mapping *formats.Mapping // nil: DefaultMapping
+	Profile string           // built-in table to start from; "" is the only one so far
+	Mapping *formats.Mapping // table to start from instead
+	formats.Additions
 }
 
 // Encoder writes CEF events. It implements formats.Encoder and may be used by several goroutines at once.
@@ -73,9 +81,13 @@ func New(o Options) (*Encoder, error) {
 		return nil, fmt.Errorf("CEF has no version %q: use %s or %s", o.Version, Version0, Version1)
 	}
 	if o.Mapping == nil {
-		o.Mapping = defaultMapping()
+		m, err := ProfileMapping(o.Profile)
+		if err != nil {
+			return nil, err
+		}
+		o.Mapping = m
 	}
-	table, err := formats.Compile(o.Mapping, dictionary(), o.Version, layout)
+	table, err := formats.Compile(o.Mapping, o.Additions, dictionary(), o.Version, layout)
 	if err != nil {
 		return nil, err
 	}
