@@ -30,6 +30,10 @@ type Record struct {
 	Raw     []byte    // JSON, at most MaxRecord bytes
 }
 
+// APIBridge is the API of records that the bridge itself writes, its status events. Some room above the limit is kept
+// for them, so that they can tell that the buffer is full.
+const APIBridge = "bridge"
+
 // MaxRecord is the largest Raw in bytes that Append takes.
 const MaxRecord = 32 << 20
 
@@ -62,7 +66,8 @@ type Appender interface {
 	//
 	// Whether a record is an event is decided within the commit. It is one if its key is unknown; if Changed is later
 	// than the key's last and Hash differs from the last; or if Changed equals the key's last and Hash is none of
-	// those seen with it. Otherwise it is known; a later Changed is remembered all the same.
+	// those seen with it. Otherwise it is known; a later Changed is remembered all the same. With an equal Changed, a
+	// Hash of a version that none of those seen has is known, too: the list of hashed fields changed, not the record.
 	//
 	// Append waits while the buffer is full and a destination with OverflowBlock is behind, until there is room or
 	// ctx ends. When the disk is full the error wraps ErrNoSpace, and the caller tries again later.
@@ -130,6 +135,62 @@ type Buffer interface {
 
 	// Close waits for commits under way and closes the files. Queues may not be used afterwards.
 	Close() error
+}
+
+// Leftover is a destination whose queue is not open: it was removed or renamed, or not opened yet.
+type Leftover struct {
+	Destination string
+	Records     int64     // pending
+	Closed      time.Time // when its queue was closed
+	Until       time.Time // when what is pending is dropped, if it is not opened again; a full buffer drops it earlier
+}
+
+// Leftovers is what a buffer offers to a bridge whose destinations change.
+type Leftovers interface {
+	// Leftovers returns the destinations whose queue is not open, by name.
+	Leftovers() []Leftover
+
+	// CloseQueue closes the queue of a destination; its Take and Release give ErrClosed. What it had taken and not
+	// released is given again when it is opened again. A queue that is not open is no error.
+	CloseQueue(destination string) error
+}
+
+// Retained is what a buffer offers to a replay: records that are still on disk, delivered or not.
+type Retained interface {
+	// Retained calls f for the records pulled from from on and before to, in the order they were appended, until f
+	// returns false. f may keep the record. Records may be missing that are removed meanwhile.
+	Retained(from, to time.Time, f func(Record) bool) error
+}
+
+// Quarantined is a record that was set aside.
+type Quarantined struct {
+	ID     uint64 // given by Put, ascending
+	Record Record
+	Reason string // at most 1,024 bytes
+	At     time.Time
+}
+
+// Quarantine keeps records that could not be treated in full, with their reasons, for the operator to look at. It is
+// bounded: when it is full, the oldest go.
+type Quarantine interface {
+	// Put sets a record aside; when it returns without an error, that is on disk.
+	Put(r Record, reason string) (id uint64, err error)
+	// List returns what was set aside, oldest first, without Raw.
+	List() ([]Quarantined, error)
+	// Get returns one with its Raw; ok is false when there is none of that id.
+	Get(id uint64) (q Quarantined, ok bool, err error)
+	// Remove forgets one; one that is not there is no error.
+	Remove(id uint64) error
+	// Dropped counts those that had to go because it was full.
+	Dropped() uint64
+}
+
+// Notes keeps small facts over a restart, such as that a receiver was seen to answer a half-close.
+type Notes interface {
+	// Note returns what was noted; nil when nothing was.
+	Note(subject, key string) ([]byte, error)
+	// SetNote notes a value of at most 64 KiB; when it returns without an error, that is on disk. nil forgets it.
+	SetNote(subject, key string, value []byte) error
 }
 
 // Errors that callers act on.

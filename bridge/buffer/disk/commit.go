@@ -1,0 +1,350 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+const (
+	// groupBytes is about how much Raw one commit takes up, unless a single batch is larger.
+	groupBytes = 4 << 20
+	// groupRequests bounds the requests of one commit.
+	groupRequests = 1024
+	// housekeeping is how often what time alone brings about is looked after.
+	housekeeping = time.Minute
+	// savedEvery is after how many records appended or released the positions are written into the log.
+	savedEvery = 4096
+)
+
+// committer is what only the goroutine that commits uses.
+type committer struct {
+	keys     keyIndex
+	w        *writer // the active segment; nil: the next commit begins one
+	end      end     // of the log, as committed
+	unsaved  int     // records appended and released since positions were written into the log
+	reserve  reserve
+	dropFrom position // before it nothing can be dropped
+	dropDone bool     // nor behind it, until something is released
+	broken   error    // the index cannot be read any more
+}
+
+// run is the committer: it takes what was asked meanwhile as one group, commits it, and answers. A lone request waits
+// for nothing; requests that come during a commit share the next.
+func (b *Buffer) run() {
+	defer close(b.closed)
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		var group []*request
+		select {
+		case r := <-b.requests:
+			group = b.gather(r)
+		case <-tick.C:
+		case <-b.closing:
+			b.shutDown()
+			return
+		}
+		b.serve(group)
+		b.keepHouse(len(group) == 0)
+	}
+}
+
+// gather returns the first request and those that came with it.
+func (b *Buffer) gather(first *request) []*request {
+	group, size := []*request{first}, first.size()
+	for size < groupBytes && len(group) < groupRequests {
+		select {
+		case r := <-b.requests:
+			group, size = append(group, r), size+r.size()
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (r *request) size() (n int) {
+	if r.batch != nil {
+		for i := range r.batch.Records {
+			n += len(r.batch.Records[i].Raw)
+		}
+	}
+	return n
+}
+
+// serve answers a group of requests, and the appends that wait for room.
+func (b *Buffer) serve(group []*request) {
+	var releases, appends []*request
+	for _, r := range slices.Concat(b.waiting, group) {
+		switch {
+		case !r.claimed.CompareAndSwap(false, true):
+			// Who asked has given up.
+		case b.broken != nil:
+			r.done <- b.broken
+		case r.admin != nil:
+			r.done <- explain(b.dir, r.admin())
+		case r.batch != nil:
+			appends = append(appends, r)
+		default:
+			releases = append(releases, r)
+		}
+	}
+	b.setWaiting(nil)
+	if len(releases)+len(appends) == 0 {
+		return
+	}
+	refused, err := b.commit(releases, appends, false)
+	if isFull(err) && len(releases) > 0 {
+		// The log cannot grow, but what is delivered shall count as delivered.
+		answer(slices.Concat(appends), explain(b.dir, err))
+		b.reserve.give()
+		appends, refused = nil, nil
+		_, err = b.commit(releases, nil, true)
+	}
+	err = explain(b.dir, err)
+	answer(releases, err)
+	for _, r := range appends {
+		if err != nil || !slices.Contains(refused, r) {
+			r.done <- err
+		}
+	}
+	if err == nil {
+		b.wait(refused)
+	}
+}
+
+func answer(requests []*request, err error) {
+	for _, r := range requests {
+		r.done <- err
+	}
+}
+
+// wait lets appends wait for room. One whose context has ended meanwhile is answered.
+func (b *Buffer) wait(refused []*request) {
+	var waiting []*request
+	for _, r := range refused {
+		r.claimed.Store(false)
+		if r.ctx.Err() != nil {
+			if r.claimed.CompareAndSwap(false, true) {
+				r.done <- r.ctx.Err()
+			}
+			continue
+		}
+		waiting = append(waiting, r)
+	}
+	b.setWaiting(waiting)
+}
+
+func (b *Buffer) setWaiting(waiting []*request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = waiting
+}
+
+// commit stores a group by one transaction. It returns the appends for which there is no room. With lean, nothing is
+// written into the log.
+func (b *Buffer) commit(releases, appends []*request, lean bool) (refused []*request, err error) {
+	p := newPlan(b)
+	p.release(releases)
+	err = b.transact(p, func() error {
+		full := false
+		for _, r := range appends {
+			ok, err := p.append(r, full)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				full = true
+				refused = append(refused, r)
+			}
+		}
+		if !lean {
+			return p.savePositions()
+		}
+		return nil
+	})
+	return refused, err
+}
+
+// transact carries out a plan: fill adds to it within the transaction; then the log is synced, the index written, and
+// memory follows. The order makes every instant safe to crash at:
+//
+//	frames written, not synced   the index does not know of them; opening cuts them off
+//	frames synced                the same
+//	index committed              everything is stored, keys, checkpoints and positions with it
+//	memory updated               what was asked is answered
+//	old segments deleted         opening deletes those that the index no longer lists
+func (b *Buffer) transact(p *plan, fill func() error) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	tried := false
+	err := guard(func() error {
+		tx, err := b.db.Begin(true)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		p.tx = tx
+		if err := fill(); err != nil {
+			return err
+		}
+		if p.empty() {
+			return nil
+		}
+		if err := p.syncLog(); err != nil {
+			return err
+		}
+		if err := p.put(); err != nil {
+			return err
+		}
+		tried = true
+		return b.opts.Transaction(tx.Commit)
+	})
+	switch {
+	case err == nil && p.empty():
+		return nil
+	case err == nil:
+		b.apply(p)
+		return nil
+	case tried:
+		// A commit that was reported as failed may have happened. What the index says now is what counts.
+		now, readErr := readEnd(b.db)
+		if readErr != nil {
+			b.break_(readErr)
+		} else if now.commits == p.end.commits {
+			b.apply(p)
+			return err
+		}
+	case errors.Is(err, errIndexDamaged):
+		b.break_(err)
+	}
+	b.undo(p)
+	return err
+}
+
+// break_ notes that the index cannot be used any more, for this process and, so that it is rebuilt, for the next.
+func (b *Buffer) break_(err error) {
+	b.broken = fmt.Errorf("%w: restart siembridge, which sets it aside and rebuilds it from the log", err)
+	b.logger.Error("the buffer's index cannot be read", "error", err)
+	markForRebuild(b.dir)
+}
+
+// apply makes memory follow a transaction that was committed.
+func (b *Buffer) apply(p *plan) {
+	b.keys.applied(p.states)
+	b.end = p.end
+	b.unsaved = p.unsaved
+	if p.dropFrom != nil {
+		b.dropFrom = *p.dropFrom
+	}
+	b.dropDone = p.dropDone && len(p.settlements) == 0
+	if b.w != p.w && b.w != nil {
+		b.w.file.Close()
+	}
+	b.w = p.w
+
+	b.mu.Lock()
+	for _, name := range p.sources {
+		b.sourceIDs[name] = len(b.sourceNames)
+		b.sourceNames = append(b.sourceNames, name)
+	}
+	for i, s := range b.segments {
+		if changed, ok := p.changed[s.id]; ok {
+			b.segments[i] = changed
+		}
+	}
+	b.segments = append(b.segments, p.added...)
+	b.segments = slices.DeleteFunc(b.segments, func(s *segment) bool { return slices.Contains(p.removed, s.id) })
+	for d, settlements := range p.settlements {
+		for _, s := range settlements {
+			d.progress.settle(s)
+		}
+		d.progress.dropped += p.dropped[d]
+	}
+	for _, d := range b.destinations {
+		if len(p.sources) > 0 {
+			b.want(d)
+		}
+		d.progress.prune(b.segments)
+		if d.queue != nil {
+			d.queue.trim()
+			if p.events {
+				d.queue.notify()
+			}
+		}
+	}
+	b.mu.Unlock()
+	for _, id := range p.removed {
+		if err := remove(b.opts.FS, segmentPath(b.logDir, id)); err != nil {
+			b.logger.Warn("a segment of the buffer that is needed no more cannot be deleted", "error", err)
+		}
+	}
+}
+
+// undo forgets a plan that was not committed. What it wrote is behind the end of the log; it is cut off where that
+// is possible, and else no segment is continued that a failed write or sync has touched.
+func (b *Buffer) undo(p *plan) {
+	for _, w := range p.created {
+		w.file.Close()
+		remove(b.opts.FS, segmentPath(b.logDir, w.id))
+	}
+	if b.w == nil || !p.wrote {
+		return
+	}
+	s := b.segments[len(b.segments)-1]
+	if p.syncFailed || b.w.file.Truncate(s.size) != nil {
+		b.w.file.Close()
+		b.w = nil
+		return
+	}
+	b.w.off, b.w.buf, b.w.synced = s.size, b.w.buf[:0], true
+}
+
+// shutDown ends the committer: what waits is answered, positions and closing times are stored, files are closed.
+func (b *Buffer) shutDown() {
+	for _, r := range b.waiting {
+		if r.claimed.CompareAndSwap(false, true) {
+			r.done <- buffer.ErrClosed
+		}
+	}
+	for {
+		select {
+		case r := <-b.requests:
+			if r.claimed.CompareAndSwap(false, true) {
+				r.done <- buffer.ErrClosed
+			}
+			continue
+		default:
+		}
+		break
+	}
+	b.closeErr = errors.Join(b.closeAllQueues(), b.release())
+}
+
+// release closes all files.
+func (b *Buffer) release() error {
+	var errs []error
+	if b.w != nil {
+		errs = append(errs, b.w.file.Close())
+	}
+	if b.db != nil {
+		errs = append(errs, closeIndex(b.db))
+	}
+	errs = append(errs, b.quarantine.close())
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// view runs f in a transaction that reads the index.
+func (b *Buffer) view(f func(tx *bolt.Tx) error) error {
+	return guard(func() error { return b.db.View(f) })
+}

@@ -1,0 +1,175 @@
+package disk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// The buckets of the index.
+var (
+	bucketMeta         = []byte("meta")         // keyFormat, keyEnd
+	bucketSources      = []byte("sources")      // number -> name
+	bucketCheckpoints  = []byte("checkpoints")  // source -> what Append was given
+	bucketSegments     = []byte("segments")     // number -> segment row
+	bucketDestinations = []byte("destinations") // name -> destination row
+	bucketRecent       = []byte("recent")       // keys of one commit each, see keys.go
+	bucketKeys         = []byte("keys")         // generation -> bucket of keys
+	bucketFilters      = []byte("filters")      // generation -> when written, filter
+	bucketNotes        = []byte("notes")        // see Notes
+
+	buckets = [][]byte{bucketMeta, bucketSources, bucketCheckpoints, bucketSegments, bucketDestinations,
+		bucketRecent, bucketKeys, bucketFilters, bucketNotes}
+
+	keyFormat = []byte("format") // uint32 version, 8 bytes log id
+	keyEnd    = []byte("end")    // uint64 next record number, next segment number, number of commits
+)
+
+// errIndexDamaged says that the index cannot be read as what it should be.
+var errIndexDamaged = errors.New("the buffer's index is damaged")
+
+func damaged(what string) error { return fmt.Errorf("%w: %s", errIndexDamaged, what) }
+
+// guard runs f and makes an error of bbolt's panics and of faults in its mapped file, which is how damage shows.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errIndexDamaged, p)
+		}
+	}()
+	return f()
+}
+
+// openIndex opens or creates the index. An index that is no such file, or a damaged one, gives errIndexDamaged.
+func openIndex(path string) (db *bolt.DB, err error) {
+	err = guard(func() error {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+		return err
+	})
+	switch {
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, damaged(err.Error())
+	case err != nil:
+		return nil, err
+	}
+	return db, nil
+}
+
+// closeIndex closes the index; a damaged one may panic at that.
+func closeIndex(db *bolt.DB) error { return guard(db.Close) }
+
+// end is where the log ends.
+type end struct {
+	next    uint64 // record number to be given next
+	segment uint64 // segment number to be given next
+	commits uint64 // counts commits, so that one which was reported as failed can be looked up
+}
+
+func (e end) append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(b, e.next)
+	b = binary.LittleEndian.AppendUint64(b, e.segment)
+	return binary.LittleEndian.AppendUint64(b, e.commits)
+}
+
+func parseEnd(b []byte) (end, error) {
+	if len(b) != 24 {
+		return end{}, damaged("the end of the log")
+	}
+	return end{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])}, nil
+}
+
+// readEnd returns the end of the log as committed.
+func readEnd(db *bolt.DB) (e end, err error) {
+	err = guard(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			e, err = parseEnd(tx.Bucket(bucketMeta).Get(keyEnd))
+			return err
+		})
+	})
+	return e, err
+}
+
+// createIndex makes the buckets of a new index.
+func createIndex(db *bolt.DB, id logID, e end) error {
+	return db.Update(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		format := append(binary.LittleEndian.AppendUint32(nil, formatVersion), id[:]...)
+		if err := tx.Bucket(bucketMeta).Put(keyFormat, format); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketMeta).Put(keyEnd, e.append(nil))
+	})
+}
+
+// checkFormat reads version and log id. fresh says that the index was never written.
+func checkFormat(tx *bolt.Tx, path string) (id logID, fresh bool, err error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		if name, _ := tx.Cursor().First(); name != nil {
+			return id, false, damaged("its format is missing")
+		}
+		return id, true, nil
+	}
+	format := meta.Get(keyFormat)
+	if len(format) < 12 {
+		return id, false, damaged("its format is missing")
+	}
+	if v := binary.LittleEndian.Uint32(format); v != formatVersion {
+		return id, false, fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d: "+
+			"use the newer version that wrote it, or another state_dir", path, v, formatVersion)
+	}
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return id, false, damaged("its " + string(name) + " are missing")
+		}
+	}
+	return logID(format[4:12]), false, nil
+}
+
+// setAside renames a damaged file and returns the new name.
+func setAside(path string, now time.Time) (string, error) {
+	aside := path + ".damaged-" + now.UTC().Format("20060102T150405.000")
+	return aside, os.Rename(path, aside)
+}
+
+// decoder reads the values of the index. What is too short makes bad true and gives zeros.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) take(n int) []byte {
+	if n < 0 || len(d.b) < n {
+		d.bad, d.b = true, nil
+		return make([]byte, min(max(n, 0), 8))
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) uint64() uint64 { return binary.LittleEndian.Uint64(d.take(8)) }
+func (d *decoder) uint16() int    { return int(binary.LittleEndian.Uint16(d.take(2))) }
+func (d *decoder) byte() byte     { return d.take(1)[0] }
+
+func (d *decoder) string() string {
+	n := int(d.byte())
+	if d.bad || len(d.b) < n {
+		d.bad, d.b = true, nil
+		return ""
+	}
+	return string(d.take(n))
+}
+
+func appendString(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }

@@ -1,0 +1,178 @@
+package disk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// How keys are kept. Keys are random, so a tree of ten million of them would touch a page of its own for each key of
+// a batch. Instead the keys of a commit go into the index as one value, one behind the other (bucketRecent), and into
+// a map. When the map is full it becomes a generation: a bucket written once, in order, with a filter of its own
+// (bucketFilters) that is held in memory, 10 bits a key. A key is looked up in the map, then in the generations whose
+// filter says perhaps, the newest first. The cost of a commit does not depend on how many keys there are, and keys
+// that expire go as a whole generation.
+const (
+	// generationKeys is how many keys the map holds before it becomes a generation.
+	generationKeys = 1 << 16
+	// keyLife is how long a key is kept after it was last written. The APIs show a record for 180 days.
+	keyLife = 200 * 24 * time.Hour
+)
+
+// keyIndex is what is known of all keys. The committer alone uses it.
+type keyIndex struct {
+	recent      map[keyID]keyState
+	blobs       uint64 // number of the last value in bucketRecent
+	generations []generation
+}
+
+// generation is one bucket of keys.
+type generation struct {
+	id     uint64
+	newest int64 // stamp of when it was written: no key in it was written later
+	filter filter
+}
+
+// load reads the map and the filters.
+func (k *keyIndex) load(tx *bolt.Tx) error {
+	k.recent, k.blobs, k.generations = make(map[keyID]keyState), 0, nil
+	cursor := tx.Bucket(bucketRecent).Cursor()
+	for seq, blob := cursor.First(); seq != nil; seq, blob = cursor.Next() {
+		k.blobs = binary.BigEndian.Uint64(seq)
+		for len(blob) > 0 {
+			if len(blob) < 17 || len(blob) < 17+int(blob[16])*16 {
+				return damaged("the list of recent keys")
+			}
+			state, ok := parseState(blob[17 : 17+int(blob[16])*16])
+			if !ok {
+				return damaged("the list of recent keys")
+			}
+			k.recent[keyID(blob[:16])] = state
+			blob = blob[17+int(blob[16])*16:]
+		}
+	}
+	return tx.Bucket(bucketFilters).ForEach(func(id, v []byte) error {
+		if len(id) != 8 || len(v) < 8+filterBlock || (len(v)-8)%filterBlock != 0 {
+			return damaged("the filters of the keys")
+		}
+		k.generations = append(k.generations, generation{
+			id: binary.BigEndian.Uint64(id), newest: int64(binary.LittleEndian.Uint64(v)), filter: bytes.Clone(v[8:]),
+		})
+		return nil
+	})
+}
+
+// lookup returns what is remembered of a key.
+func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keyState, bool) {
+	if s, ok := k.recent[id]; ok {
+		return s, true
+	}
+	for i := len(k.generations) - 1; i >= 0; i-- {
+		g := &k.generations[i]
+		if !g.filter.mayHave(id) {
+			continue
+		}
+		bucket := tx.Bucket(bucketKeys).Bucket(bigEndian(g.id))
+		if bucket == nil {
+			continue
+		}
+		// A value that cannot be read counts as not seen: a repeat, no loss.
+		if s, ok := parseState(bucket.Get(id[:])); ok {
+			return s, true
+		}
+	}
+	return keyState{}, false
+}
+
+// put writes the states of one commit.
+func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keyState) error {
+	if len(states) == 0 {
+		return nil
+	}
+	blob := make([]byte, 0, len(states)*49)
+	for id, s := range states {
+		blob = append(blob, id[:]...)
+		blob = append(blob, byte(2+len(s.more)))
+		blob = appendState(blob, s)
+	}
+	bucket := tx.Bucket(bucketRecent)
+	bucket.FillPercent = 0.9
+	return bucket.Put(bigEndian(k.blobs+1), blob)
+}
+
+// applied takes the states of a commit that succeeded into the map.
+func (k *keyIndex) applied(states map[keyID]keyState) {
+	if len(states) == 0 {
+		return
+	}
+	k.blobs++
+	for id, s := range states {
+		k.recent[id] = s
+	}
+}
+
+// full tells whether the map should become a generation.
+func (k *keyIndex) full() bool { return len(k.recent) >= generationKeys }
+
+// expired tells whether the oldest generation is past its time.
+func (k *keyIndex) expired(now int64) bool {
+	return len(k.generations) > 0 && k.generations[0].newest < now-int64(keyLife)
+}
+
+// fold makes the map a generation, in a transaction of its own.
+func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
+	g := generation{id: 1, newest: now, filter: newFilter(len(k.recent))}
+	if n := len(k.generations); n > 0 {
+		g.id = k.generations[n-1].id + 1
+	}
+	ids := make([]keyID, 0, len(k.recent))
+	for id := range k.recent {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b keyID) int { return bytes.Compare(a[:], b[:]) })
+	bucket, err := tx.Bucket(bucketKeys).CreateBucket(bigEndian(g.id))
+	if err != nil {
+		return g, err
+	}
+	bucket.FillPercent = 1
+	values := make([]byte, 0, 32*len(ids))
+	for _, id := range ids {
+		g.filter.add(id)
+		start := len(values)
+		values = appendState(values, k.recent[id])
+		// bbolt keeps the value until the commit, and copies the key.
+		if err := bucket.Put(id[:], values[start:len(values):len(values)]); err != nil {
+			return g, err
+		}
+	}
+	row := binary.LittleEndian.AppendUint64(nil, uint64(now))
+	if err := tx.Bucket(bucketFilters).Put(bigEndian(g.id), append(row, g.filter...)); err != nil {
+		return g, err
+	}
+	if err := tx.DeleteBucket(bucketRecent); err != nil {
+		return g, err
+	}
+	_, err = tx.CreateBucket(bucketRecent)
+	return g, err
+}
+
+// folded follows a fold that was committed.
+func (k *keyIndex) folded(g generation) {
+	k.generations = append(k.generations, g)
+	k.recent = make(map[keyID]keyState)
+	k.blobs = 0
+}
+
+// expire deletes the oldest generation, in a transaction of its own.
+func (k *keyIndex) expire(tx *bolt.Tx) error {
+	id := bigEndian(k.generations[0].id)
+	if err := tx.Bucket(bucketFilters).Delete(id); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketKeys).DeleteBucket(id)
+}
+
+func bigEndian(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

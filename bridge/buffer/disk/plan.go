@@ -1,0 +1,356 @@
+package disk
+
+import (
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+// plan is what one commit is going to change. Memory keeps the state as committed until apply.
+type plan struct {
+	b   *Buffer
+	tx  *bolt.Tx
+	end end
+	w   *writer
+
+	changed map[uint64]*segment // copies of segments that grow
+	added   []*segment
+	created []*writer // of the added segments
+	removed []uint64
+	wrote   bool // frames were written, or are buffered to be
+
+	syncFailed bool
+	events     bool
+	unsaved    int
+	accepted   int64 // bytes of this plan's records that some destination wants
+
+	sources     []string // that got their number in this plan
+	states      map[keyID]keyState
+	checkpoints map[string][]byte
+
+	progress    map[*destination]*progress // copies of those that move
+	settlements map[*destination][]settlement
+	dropped     map[*destination]uint64
+	rows        map[*destination]bool // whose row is written although nothing moved
+	forget      []string              // destinations to forget
+
+	dropFrom *position
+	dropDone bool
+}
+
+func newPlan(b *Buffer) *plan {
+	p := &plan{
+		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropDone: b.dropDone,
+		changed: map[uint64]*segment{}, states: map[keyID]keyState{}, checkpoints: map[string][]byte{},
+		progress: map[*destination]*progress{}, settlements: map[*destination][]settlement{},
+		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
+	}
+	p.end.commits++
+	return p
+}
+
+// empty tells whether there is nothing to commit.
+func (p *plan) empty() bool {
+	return !p.wrote && len(p.removed)+len(p.states)+len(p.checkpoints)+len(p.settlements)+len(p.rows)+len(p.forget) == 0
+}
+
+// release settles what queues have delivered. Numbers that a queue has not taken are passed over.
+func (p *plan) release(releases []*request) {
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	for _, r := range releases {
+		if r.queue.closed {
+			continue // Release looks at that again
+		}
+		for _, number := range r.numbers {
+			if t, ok := r.queue.find(number); ok {
+				p.settle(r.queue.d, settlement{number, t.at.segment, int(t.source), int64(t.bytes)})
+			}
+		}
+	}
+}
+
+// settle takes one record as settled for a destination. b.mu is held.
+func (p *plan) settle(d *destination, s settlement) bool {
+	if !p.of(d).settle(s) {
+		return false
+	}
+	p.settlements[d] = append(p.settlements[d], s)
+	p.unsaved++
+	return true
+}
+
+// of returns the copy of a destination's progress that this plan moves. b.mu is held.
+func (p *plan) of(d *destination) *progress {
+	c := p.progress[d]
+	if c == nil {
+		c = d.progress.clone()
+		p.progress[d] = c
+	}
+	return c
+}
+
+// append decides on the records of a batch and writes those that are events. It tells false, and changes nothing,
+// when there is no room for them; full says that a batch before this one found none.
+func (p *plan) append(r *request, full bool) (ok bool, err error) {
+	d := p.decide(r)
+	if d.need > 0 {
+		if full && !ofBridge(r.batch) || !p.makeRoom(r.batch, d.need) {
+			r.need = d.need
+			return false, nil
+		}
+		if err := p.write(r, d); err != nil {
+			return false, err
+		}
+	}
+	for id, s := range d.states {
+		p.states[id] = s
+	}
+	if r.batch.Checkpoint != nil {
+		p.checkpoints[r.batch.Source] = r.batch.Checkpoint
+	}
+	r.stored, r.outcome = d.stored, d.outcome
+	return true, nil
+}
+
+// decision is what becomes of a batch.
+type decision struct {
+	stored  []stored
+	states  map[keyID]keyState
+	outcome buffer.Outcome
+	need    int64 // bytes of the frames
+}
+
+// decide applies the rule of decide.go to each record, one after the other: a key that comes twice in a batch is
+// treated as if it had come in two.
+func (p *plan) decide(r *request) decision {
+	d := decision{states: make(map[keyID]keyState, len(r.ids))}
+	for i := range r.batch.Records {
+		rec := &r.batch.Records[i]
+		old, seen := p.lookup(d.states, r.ids[i])
+		v, state := decide(old, seen, stamp(rec.Changed), rec.Hash)
+		if v == verdictUpdate && r.batch.NoUpdates {
+			v = verdictRemembered
+		}
+		switch v {
+		case verdictKnown:
+			d.outcome.Known++
+			continue
+		case verdictRemembered:
+			d.outcome.Known++
+		case verdictNew, verdictUpdate:
+			state.number = p.end.next + uint64(len(d.stored))
+			d.stored = append(d.stored, stored{i, state.number, v == verdictUpdate})
+			d.need += int64(frameHeader + recordHeader + len(r.batch.Source) + len(rec.API) + len(rec.Key) + len(rec.Raw))
+			if v == verdictNew {
+				d.outcome.New++
+			} else {
+				d.outcome.Updated++
+			}
+		}
+		d.states[r.ids[i]] = state
+	}
+	return d
+}
+
+func (p *plan) lookup(batch map[keyID]keyState, id keyID) (keyState, bool) {
+	if s, ok := batch[id]; ok {
+		return s, true
+	}
+	if s, ok := p.states[id]; ok {
+		return s, true
+	}
+	return p.b.keys.lookup(p.tx, id)
+}
+
+// write puts the events of a batch into the log.
+func (p *plan) write(r *request, d decision) error {
+	source := p.sourceID(r.batch.Source)
+	for _, s := range d.stored {
+		rec := r.batch.Records[s.index]
+		rec.Source, rec.Number, rec.Update = r.batch.Source, s.number, s.update
+		size := int64(recordSize(&rec) + len(rec.Raw))
+		if err := p.roomInSegment(size); err != nil {
+			return err
+		}
+		p.w.buf = appendRecord(p.w.buf, p.b.seed, &rec)
+		if err := p.w.raw(rec.Raw); err != nil {
+			return err
+		}
+		p.active().add(s.number, source, stamp(rec.Pulled), size)
+	}
+	p.end.next += uint64(len(d.stored))
+	p.unsaved += len(d.stored)
+	p.events = true
+	if p.b.wantedByAny(r.batch.Source) {
+		p.accepted += d.need
+	}
+	return nil
+}
+
+// sourceID returns the number of a source, and gives it one if it has none.
+func (p *plan) sourceID(name string) int {
+	if id, ok := p.b.sourceIDs[name]; ok {
+		return id
+	}
+	if i := slices.Index(p.sources, name); i >= 0 {
+		return len(p.b.sourceNames) + i
+	}
+	p.sources = append(p.sources, name)
+	return len(p.b.sourceNames) + len(p.sources) - 1
+}
+
+// active returns this plan's copy of the segment that is written to.
+func (p *plan) active() *segment {
+	if n := len(p.added); n > 0 {
+		return p.added[n-1]
+	}
+	s, ok := p.changed[p.w.id]
+	if !ok {
+		s = p.b.segments[len(p.b.segments)-1].clone()
+		p.changed[s.id] = s
+	}
+	return s
+}
+
+// roomInSegment sees to it that there is an active segment with room for a frame. One frame always has room in a
+// segment of its own.
+func (p *plan) roomInSegment(size int64) error {
+	p.wrote = true
+	if p.w != nil && (p.w.size()+size <= p.b.opts.segmentSize || p.w.size() <= segmentHeader) {
+		return nil
+	}
+	if p.w != nil {
+		if err := p.sync(p.w); err != nil {
+			return err
+		}
+	}
+	w, err := createSegment(p.b.opts.FS, p.b.logDir, p.b.id, p.end.segment)
+	if err != nil {
+		return err
+	}
+	p.end.segment++
+	p.w = w
+	p.created = append(p.created, w)
+	p.added = append(p.added, &segment{id: w.id, size: segmentHeader, newest: noTime})
+	if len(p.created) > 1 {
+		p.created[len(p.created)-2].file.Close()
+	}
+	return nil
+}
+
+func (p *plan) sync(w *writer) error {
+	err := w.sync()
+	p.syncFailed = p.syncFailed || err != nil
+	return err
+}
+
+// savePositions writes the destinations' positions into the log: at the beginning of a segment, and every so many
+// records. An index that has to be rebuilt has them from there.
+func (p *plan) savePositions() error {
+	if p.unsaved < savedEvery && len(p.added) == 0 {
+		return nil
+	}
+	p.b.mu.Lock()
+	var saved []savedPosition
+	for _, d := range p.b.destinations {
+		at := d.progress
+		if c := p.progress[d]; c != nil {
+			at = c
+		}
+		saved = append(saved, savedPosition{d.name, at.low, at.dropped, d.overflow})
+	}
+	p.b.mu.Unlock()
+	p.unsaved = 0
+	if len(saved) == 0 {
+		return nil
+	}
+	frame := appendPositions(nil, p.b.seed, saved)
+	if err := p.roomInSegment(int64(len(frame))); err != nil {
+		return err
+	}
+	p.active().size += int64(len(frame))
+	p.w.buf = append(p.w.buf, frame...)
+	return nil
+}
+
+// syncLog makes all frames durable, and the folder's entries of new segments.
+func (p *plan) syncLog() error {
+	if !p.wrote {
+		return nil
+	}
+	if err := p.sync(p.w); err != nil {
+		return err
+	}
+	if len(p.created) > 0 {
+		return p.b.opts.FS.SyncDir(p.b.logDir)
+	}
+	return nil
+}
+
+// put writes the plan into the index.
+func (p *plan) put() error {
+	if err := p.tx.Bucket(bucketMeta).Put(keyEnd, p.end.append(nil)); err != nil {
+		return err
+	}
+	for i, name := range p.sources {
+		if err := p.tx.Bucket(bucketSources).Put(bigEndian(uint64(len(p.b.sourceNames)+i)), []byte(name)); err != nil {
+			return err
+		}
+	}
+	for source, checkpoint := range p.checkpoints {
+		if err := p.tx.Bucket(bucketCheckpoints).Put([]byte(source), checkpoint); err != nil {
+			return err
+		}
+	}
+	if err := p.b.keys.put(p.tx, p.states); err != nil {
+		return err
+	}
+	if err := p.putSegments(); err != nil {
+		return err
+	}
+	return p.putDestinations()
+}
+
+func (p *plan) putSegments() error {
+	bucket := p.tx.Bucket(bucketSegments)
+	for id, s := range p.changed {
+		if err := bucket.Put(bigEndian(id), s.row()); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.added {
+		if err := bucket.Put(bigEndian(s.id), s.row()); err != nil {
+			return err
+		}
+	}
+	for _, id := range p.removed {
+		if err := bucket.Delete(bigEndian(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plan) putDestinations() error {
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	bucket := p.tx.Bucket(bucketDestinations)
+	for d := range p.rows {
+		p.of(d)
+	}
+	for d, progress := range p.progress {
+		progress.dropped = d.progress.dropped + p.dropped[d]
+		if err := bucket.Put([]byte(d.name), d.row(progress, d.resume(progress))); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.forget {
+		if err := bucket.Delete([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package disk
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// rebuild sets a damaged index aside and makes a new one from the log: records, numbers, sources and keys, and the
+// positions last written into it. Checkpoints are lost; what is pulled again because of that is recognised. It may
+// deliver again what was released after the positions were written, and it loses no record.
+//
+// The new index is made beside and renamed when it is whole. A crash before that leaves the mark, so that the next
+// opening begins again.
+func (b *Buffer) rebuild(path string, cause error) error {
+	markForRebuild(b.dir)
+	b.report.Cause = cause.Error()
+	aside, err := setAside(path, b.opts.Now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w, and it cannot be set aside: %w", cause, err)
+	}
+	if err == nil {
+		b.report.Aside = aside
+	}
+	b.logger.Error("the buffer's index is rebuilt from the log", "cause", cause, "aside", aside)
+	made := path + ".new"
+	if err := remove(osFS{}, made); err != nil {
+		return err
+	}
+	r := rebuilder{b: b, positions: map[string]savedPosition{}}
+	if b.db, err = openIndex(made); err != nil {
+		return err
+	}
+	err = guard(r.run)
+	err = errors.Join(err, closeIndex(b.db))
+	b.db = nil
+	if err == nil {
+		err = os.Rename(made, path)
+	}
+	if err == nil {
+		err = errors.Join(remove(osFS{}, filepath.Join(b.dir, rebuildName)), syncDir(b.dir))
+	}
+	if err != nil {
+		return explain(b.dir, err)
+	}
+	if b.db, err = openIndex(path); err != nil {
+		return err
+	}
+	return b.load()
+}
+
+// rebuilder gathers from the log what an index needs.
+type rebuilder struct {
+	b         *Buffer
+	segments  []*segment
+	sources   []string
+	ids       map[string]int
+	keys      keyIndex
+	positions map[string]savedPosition
+	last      uint64 // record number
+	lastID    uint64 // segment number
+}
+
+func (r *rebuilder) run() error {
+	ids, err := listSegments(r.b.logDir)
+	if err != nil {
+		return err
+	}
+	r.ids, r.keys.recent = map[string]int{}, map[keyID]keyState{}
+	if err := r.findID(ids); err != nil {
+		return err
+	}
+	r.b.seed = r.b.id.seed()
+	if err := createIndex(r.b.db, r.b.id, end{next: 1, segment: 1}); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := r.scanSegment(id); err != nil {
+			return err
+		}
+		r.lastID = id
+	}
+	return r.write()
+}
+
+// findID takes the buffer's random number from the first segment whose header is whole.
+func (r *rebuilder) findID(ids []uint64) error {
+	for _, id := range ids {
+		head, err := readHead(segmentPath(r.b.logDir, id))
+		if err != nil {
+			return err
+		}
+		logID, _, version, err := parseSegmentHeader(head)
+		if err != nil {
+			continue
+		}
+		if version != formatVersion {
+			return fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d: "+
+				"use the newer version that wrote it, or another state_dir", r.b.dir, version, formatVersion)
+		}
+		r.b.id = logID
+		return nil
+	}
+	rand.Read(r.b.id[:])
+	return nil
+}
+
+func readHead(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, segmentHeader)
+	n, err := io.ReadFull(f, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+func (r *rebuilder) scanSegment(id uint64) error {
+	f, err := r.b.opts.FS.OpenFile(segmentPath(r.b.logDir, id), os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := os.Stat(segmentPath(r.b.logDir, id))
+	if err != nil {
+		return err
+	}
+	s := &segment{id: id, size: segmentHeader, newest: noTime}
+	scan := newScanner(f, r.b.seed, segmentHeader, info.Size())
+	for {
+		body, offset, size, err := scan.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			if s.size > segmentHeader {
+				r.segments = append(r.segments, s)
+			}
+			return nil
+		case errors.Is(err, errDamaged):
+			// At the end of the last segment this is what a crash may leave; it is said all the same.
+			r.b.report.add(Damage{Segment: id, Offset: offset, Bytes: size, Cause: err.Error()})
+			continue
+		case err != nil:
+			return err
+		}
+		if err := r.frame(s, body, size); err != nil {
+			return err
+		}
+		s.size = offset + size
+	}
+}
+
+// frame takes one frame into account.
+func (r *rebuilder) frame(s *segment, body []byte, size int64) error {
+	if positions, err := parsePositions(body); err == nil {
+		for _, p := range positions {
+			r.positions[p.name] = p
+		}
+		return nil
+	}
+	v, err := parseRecord(body)
+	if err != nil || v.number <= r.last {
+		return nil
+	}
+	r.last = v.number
+	source, ok := r.ids[string(v.source)]
+	if !ok {
+		source = len(r.sources)
+		r.ids[string(v.source)] = source
+		r.sources = append(r.sources, string(v.source))
+	}
+	if s.first == 0 {
+		s.first = v.number
+	}
+	s.last, s.newest = v.number, max(s.newest, v.pulled)
+	s.sources = count(s.sources, source, 1, size)
+	if oldest := fromStamp(v.pulled); r.b.report.Oldest.IsZero() || oldest.Before(r.b.report.Oldest) {
+		r.b.report.Oldest = oldest
+	}
+	r.b.report.Rebuilt++
+	id, _ := keyIDOf(nil, string(v.source), string(v.key))
+	old, seen := r.keys.recent[id]
+	_, state := decide(old, seen, v.changed, v.hash)
+	state.number = v.number
+	r.keys.recent[id] = state
+	if r.keys.full() {
+		return r.fold()
+	}
+	return nil
+}
+
+// fold writes the keys gathered so far.
+func (r *rebuilder) fold() error {
+	var g generation
+	err := r.b.db.Update(func(tx *bolt.Tx) (err error) {
+		g, err = r.keys.fold(tx, r.b.now())
+		return err
+	})
+	if err == nil {
+		r.keys.folded(g)
+	}
+	return err
+}
+
+// write makes the new index.
+func (r *rebuilder) write() error {
+	if len(r.keys.recent) > 0 {
+		if err := r.fold(); err != nil {
+			return err
+		}
+	}
+	e := end{next: r.last + 1, segment: r.lastID + 1, commits: 1}
+	return r.b.db.Update(func(tx *bolt.Tx) error {
+		if err := tx.Bucket(bucketMeta).Put(keyEnd, e.append(nil)); err != nil {
+			return err
+		}
+		for i, name := range r.sources {
+			if err := tx.Bucket(bucketSources).Put(bigEndian(uint64(i)), []byte(name)); err != nil {
+				return err
+			}
+		}
+		for _, s := range r.segments {
+			if err := tx.Bucket(bucketSegments).Put(bigEndian(s.id), s.row()); err != nil {
+				return err
+			}
+		}
+		for _, p := range r.positions {
+			if err := r.destination(tx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// destination writes the row of a destination whose position was found in the log. Of the segment that it stands in,
+// what it has settled is counted anew.
+func (r *rebuilder) destination(tx *bolt.Tx, saved savedPosition) error {
+	p := &progress{settled: settled{low: min(saved.low, r.last)}, dropped: saved.dropped, tallies: map[uint64][]tally{}}
+	d := &destination{name: saved.name, overflow: saved.overflow, closed: r.b.now(), progress: p}
+	for _, s := range r.segments {
+		if s.first == 0 || s.first > p.low {
+			continue
+		}
+		if s.last <= p.low {
+			p.tallies[s.id] = s.sources
+			continue
+		}
+		err := r.b.eachRecord(s, segmentHeader, func(v *recordView) bool {
+			if v.number <= p.low {
+				size := int64(frameHeader + recordHeader + len(v.source) + len(v.api) + len(v.key) + len(v.raw))
+				p.tallies[s.id] = count(p.tallies[s.id], r.ids[string(v.source)], 1, size)
+			}
+			return true
+		})
+		if err != nil && !errors.Is(err, errDamaged) {
+			return err
+		}
+	}
+	return tx.Bucket(bucketDestinations).Put([]byte(d.name), bytes.Clone(d.row(p, position{0, segmentHeader})))
+}

@@ -1,0 +1,80 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Damage is a part of the log that cannot be read. Its records are lost to those destinations that had not taken
+// them; where Microsoft still has them they can be pulled again.
+type Damage struct {
+	Segment uint64
+	Offset  int64
+	Bytes   int64
+	Cause   string
+}
+
+// Report says what was found damaged, on opening a buffer and since.
+type Report struct {
+	// Aside is where a damaged index was moved to; "" if it was whole.
+	Aside string
+	// Cause says what was wrong with it.
+	Cause string
+	// Rebuilt is how many records the rebuilt index was made from.
+	Rebuilt int64
+	// Oldest is when the oldest of these was pulled: checkpoints are lost with an index, so that sources should look
+	// back at least as far.
+	Oldest time.Time
+	// Damage lists what could not be read of the log, 100 parts at most.
+	Damage []Damage
+	// Parts counts all damaged parts, also those not in Damage.
+	Parts int
+}
+
+// OK tells whether nothing was found damaged.
+func (r *Report) OK() bool { return r.Aside == "" && r.Parts == 0 }
+
+const maxDamage = 100
+
+func (r *Report) clone() Report {
+	c := *r
+	c.Damage = slices.Clone(r.Damage)
+	return c
+}
+
+func (r *Report) add(d Damage) {
+	r.Parts++
+	if len(r.Damage) < maxDamage && !slices.Contains(r.Damage, d) {
+		r.Damage = append(r.Damage, d)
+	}
+}
+
+// damage notes and logs a damaged part. b.mu is held, or nobody else has b yet.
+func (b *Buffer) damage(d Damage) {
+	if slices.Contains(b.report.Damage, d) {
+		return // another destination has met it already
+	}
+	b.report.add(d)
+	b.logger.Error("a part of the buffer cannot be read and is passed over",
+		"segment", fmt.Sprintf("%016x", d.Segment), "offset", d.Offset, "bytes", d.Bytes, "cause", d.Cause)
+}
+
+// markForRebuild makes the next opening set the index aside.
+func markForRebuild(dir string) {
+	if f, err := os.Create(filepath.Join(dir, rebuildName)); err == nil {
+		f.Close()
+		syncDir(dir)
+	}
+}
+
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package disk
+
+import "os"
+
+// datasync writes a file through to the disk.
+func datasync(f *os.File) error { return f.Sync() }
