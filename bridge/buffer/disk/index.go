@@ -48,9 +48,9 @@ func guard(f func() error) (err error) {
 }
 
 // openIndex opens or creates the index. An index that is no such file, or a damaged one, gives errIndexDamaged.
-func openIndex(path string) (db *bolt.DB, err error) {
+func openIndex(path string, noSync bool) (db *bolt.DB, err error) {
 	err = guard(func() error {
-		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoSync: noSync})
 		return err
 	})
 	switch {

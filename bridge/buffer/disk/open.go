@@ -34,6 +34,7 @@ type Options struct {
 	Transaction func(commit func() error) error
 
 	segmentSize int64
+	noSync      bool // of the index; for tests that simulate what is on disk
 }
 
 const (
@@ -155,7 +156,7 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	if err := b.indexMissing(path); err != nil {
 		return err
 	}
-	if b.db, err = openIndex(path); err != nil {
+	if b.db, err = openIndex(path, b.opts.noSync); err != nil {
 		return err
 	}
 	fresh := false

@@ -35,7 +35,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 		return err
 	}
 	r := rebuilder{b: b, positions: map[string]savedPosition{}}
-	if b.db, err = openIndex(made); err != nil {
+	if b.db, err = openIndex(made, b.opts.noSync); err != nil {
 		return err
 	}
 	err = guard(r.run)
@@ -50,7 +50,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if err != nil {
 		return explain(b.dir, err)
 	}
-	if b.db, err = openIndex(path); err != nil {
+	if b.db, err = openIndex(path, b.opts.noSync); err != nil {
 		return err
 	}
 	return b.load()

@@ -1,0 +1,248 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+// world is a scripted use of a buffer with one source and two destinations, and what was promised in it.
+type world struct {
+	t    *testing.T
+	dir  string
+	f    *faults
+	b    *Buffer
+	full bool // faults are a full disk
+
+	tried, acked int             // batches appended: begun, and returned for
+	open         map[string]buffer.Queue
+	releasing    map[string]map[string]bool // by destination, keys whose release was begun
+	released     map[string]map[string]bool // and returned for
+}
+
+const (
+	crashBatches = 14
+	crashRecords = 3
+)
+
+var crashDestinations = []string{"a", "b"}
+
+func newWorld(t *testing.T, dir string, f *faults) *world {
+	w := &world{t: t, dir: dir, f: f, releasing: map[string]map[string]bool{}, released: map[string]map[string]bool{}}
+	for _, d := range crashDestinations {
+		w.releasing[d], w.released[d] = map[string]bool{}, map[string]bool{}
+	}
+	return w
+}
+
+func crashBatch(n int) buffer.Batch {
+	b := buffer.Batch{Source: "s", Checkpoint: fmt.Appendf(nil, "%d", n)}
+	for i := range crashRecords {
+		b.Records = append(b.Records, buffer.Record{
+			API: "alerts", Key: fmt.Sprintf("%d-%d", n, i), Pulled: time.Unix(int64(1000+n), 0),
+			Raw: bytes.Repeat([]byte{byte('a' + n)}, 100+n*10+i),
+		})
+	}
+	return b
+}
+
+func (w *world) options() Options {
+	return Options{
+		Dir: w.dir, MaxSize: 1 << 20, FS: w.f, Transaction: w.f.transaction, segmentSize: 1500, noSync: true,
+		Now: func() time.Time { return time.Unix(5000, 0) },
+	}
+}
+
+// use runs the script from where it stands, until it is done or something fails.
+func (w *world) use() (err error) {
+	if w.b == nil {
+		if w.b, err = Open(w.options()); err != nil {
+			return err
+		}
+		w.open = map[string]buffer.Queue{}
+	}
+	for _, name := range crashDestinations {
+		if w.open[name] == nil {
+			q, err := w.b.Queue(buffer.Destination{Name: name})
+			if err != nil {
+				return err
+			}
+			w.open[name] = q
+		}
+	}
+	for w.acked < crashBatches {
+		n := w.acked + 1
+		w.tried = max(w.tried, n)
+		if _, err := w.b.Append(context.Background(), crashBatch(n)); err != nil {
+			return err
+		}
+		w.acked = n
+		for i, name := range crashDestinations {
+			// One destination is prompt, the other lags and releases out of order.
+			if n%(i*3+1) == 0 {
+				if err := w.deliver(name, i == 1); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// deliver takes what there is and releases all of it, or all but the first.
+func (w *world) deliver(name string, lag bool) error {
+	q := w.open[name].(*Queue)
+	for {
+		records, more, err := q.read(2, 1<<20)
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 && !more {
+			return nil
+		}
+		if lag && len(records) > 1 {
+			records = records[1:]
+		}
+		for _, r := range records {
+			w.releasing[name][r.Key] = true
+		}
+		if err := q.Release(context.Background(), numbers(records)); err != nil {
+			return err
+		}
+		for _, r := range records {
+			w.released[name][r.Key] = true
+		}
+	}
+}
+
+func numbers(records []buffer.Record) (n []uint64) {
+	for _, r := range records {
+		n = append(n, r.Number)
+	}
+	return n
+}
+
+// check opens the buffer without faults and holds it against what was promised.
+func (w *world) check() {
+	w.t.Helper()
+	o := w.options()
+	o.FS, o.Transaction = nil, nil
+	b, err := Open(o)
+	if err != nil {
+		w.t.Fatalf("Open after %v: %v", w.f, err)
+	}
+	defer b.Close()
+	if r := b.Report(); !r.OK() {
+		w.t.Fatalf("after %v: %+v", w.f, r)
+	}
+	checkpoint, err := b.Checkpoint("s")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	stored := 0
+	fmt.Sscan(string(checkpoint), &stored)
+	if stored < w.acked || stored > w.tried {
+		w.t.Fatalf("after %v: the checkpoint is %d, %d were returned for, %d tried", w.f, stored, w.acked, w.tried)
+	}
+	for _, name := range crashDestinations {
+		if _, opened := b.destinations[name]; opened || stored > 0 {
+			w.checkQueue(b, name, stored)
+		}
+	}
+	for n := 1; n <= stored+1; n++ {
+		o, err := b.Append(context.Background(), crashBatch(n))
+		if err != nil {
+			w.t.Fatalf("after %v: Append: %v", w.f, err)
+		}
+		if n <= stored && o.Known != crashRecords || n > stored && o.New != crashRecords {
+			w.t.Fatalf("after %v: the checkpoint is %d; batch %d: %+v", w.f, stored, n, o)
+		}
+	}
+}
+
+// checkQueue checks that a destination gets each record up to the checkpoint once, but for those released.
+func (w *world) checkQueue(b *Buffer, name string, stored int) {
+	w.t.Helper()
+	opened, err := b.Queue(buffer.Destination{Name: name})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	q, got := opened.(*Queue), map[string]bool{}
+	pending := q.Pending().Records
+	for more := true; more; {
+		var records []buffer.Record
+		if records, more, err = q.read(5, 1<<20); err != nil {
+			w.t.Fatal(err)
+		}
+		for _, r := range records {
+			if got[r.Key] || w.released[name][r.Key] {
+				w.t.Fatalf("after %v: %s gets %s again", w.f, name, r.Key)
+			}
+			got[r.Key] = true
+		}
+	}
+	if int64(len(got)) != pending {
+		w.t.Fatalf("after %v: %s has %d pending and gets %d", w.f, name, pending, len(got))
+	}
+	for n := 1; n <= stored; n++ {
+		for _, r := range crashBatch(n).Records {
+			if !got[r.Key] && !w.releasing[name][r.Key] {
+				w.t.Fatalf("after %v: %s does not get %s; the checkpoint is %d", w.f, name, r.Key, stored)
+			}
+		}
+	}
+}
+
+// TestEveryStepFails stops at every write, sync and commit in turn, in each way it can fail, and opens again.
+func TestEveryStepFails(t *testing.T) {
+	count := newFaults()
+	w := newWorld(t, t.TempDir(), count)
+	if err := w.use(); err != nil {
+		t.Fatal(err)
+	}
+	w.b.Close()
+	t.Logf("%d steps", count.steps)
+	if count.steps < 100 {
+		t.Fatalf("only %d steps", count.steps)
+	}
+	ways := []struct {
+		name             string
+		dead, loss, torn bool
+	}{
+		{"killed", true, false, false},
+		{"power lost", true, true, false},
+		{"power lost, torn", true, true, true},
+		{"goes on", false, false, false},
+		{"goes on, then power lost", false, true, false},
+	}
+	for _, way := range ways {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, applied %v", way.name, applied), func(t *testing.T) {
+				t.Parallel()
+				for at := 1; at <= count.steps; at++ {
+					f := newFaults()
+					f.at, f.applied, f.dead = at, applied, way.dead
+					w := newWorld(t, t.TempDir(), f)
+					err := w.use()
+					for try := 0; err != nil && !way.dead && try < 3; try++ {
+						err = w.use()
+					}
+					if err != nil && !way.dead {
+						t.Fatalf("it does not go on after %v: %v", f, err)
+					}
+					if w.b != nil {
+						w.b.Close()
+					}
+					if way.loss {
+						f.powerLoss(t, way.torn)
+					}
+					w.check()
+				}
+			})
+		}
+	}
+}
