@@ -1,0 +1,145 @@
+package entra
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// RefreshToken is the refresh token grant. Entra ID answers each use with a new refresh token, which lives 90 days
+// (Microsoft identity platform, "refresh tokens"); the newest is kept in a file and the seed is only where it begins.
+//
+// The order of things makes the chain survive a kill at any point: the new refresh token is on disk before the access
+// token that came with it is handed out, and the one it replaces stays beside it until the new one has worked.
+//
+//	killed before the answer:         the file has the old token, which is still good
+//	killed before the file's rename:  the same, and a temporary file that the next write replaces
+//	killed after:                     the file has the new token and, should it not work, the old one
+type RefreshToken struct {
+	App App
+	// Secret returns the client secret; nil for public clients.
+	Secret func() (string, error)
+	// SeedFile holds the first refresh token. It counts when the chain is empty or the seed has changed since.
+	SeedFile string
+	// File is where the chain is kept, readable by its owner only. Its directory must exist.
+	File string
+
+	step func(string) // tests: called at each point where a kill matters
+}
+
+// ChainFile returns where the refresh tokens of a source are kept in the state directory.
+func ChainFile(stateDir, source string) string {
+	return filepath.Join(stateDir, "refresh-token-"+url.PathEscape(source)+".json")
+}
+
+// Token uses the newest refresh token that works and stores its successor before it returns the access token.
+func (g *RefreshToken) Token(ctx context.Context) (*oauth2.Token, error) {
+	if g.step == nil {
+		g.step = func(string) {}
+	}
+	secret, err := g.secret()
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.chain()
+	if err != nil {
+		return nil, err
+	}
+	var refused error
+	for _, refresh := range []string{c.Current, c.Previous} {
+		if refresh == "" {
+			continue
+		}
+		g.step("request")
+		token, err := g.App.exchange(ctx, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
+		var e *Error
+		switch {
+		case err == nil:
+			g.step("answered")
+			return g.keep(c, refresh, token)
+		case errors.As(err, &e) && !e.Permanent:
+			return nil, err
+		case refused == nil:
+			refused = err // what the newest was refused for is what counts
+		}
+	}
+	return nil, refused
+}
+
+func (g *RefreshToken) secret() (string, error) {
+	if g.Secret == nil {
+		return "", nil
+	}
+	secret, err := g.Secret()
+	if err != nil {
+		return "", &Error{Summary: "the client secret cannot be read (" + err.Error() + ")",
+			Remedy: "check the path and its permissions", Permanent: true, cause: err}
+	}
+	return secret, nil
+}
+
+// chain returns the stored chain, or a new one when there is none or the seed has changed. A changed seed replaces
+// the stored chain only when it has worked, so that a mistake in the seed file costs nothing once it is corrected.
+func (g *RefreshToken) chain() (chain, error) {
+	stored, err := readChain(g.File)
+	if err != nil {
+		return chain{}, &Error{Summary: err.Error(), Permanent: true, cause: err,
+			Remedy: "correct the file's permissions, or remove it and put a new refresh token into refresh_token_file"}
+	}
+	seed, err := readSeed(g.SeedFile)
+	if err != nil && stored.Current == "" {
+		return chain{}, &Error{Summary: "the refresh token cannot be read (" + err.Error() + ")", Permanent: true, cause: err,
+			Remedy: "put a refresh token into refresh_token_file"}
+	}
+	sum := sha256.Sum256([]byte(seed))
+	mark := hex.EncodeToString(sum[:])
+	if stored.Current != "" && (err != nil || stored.Seed == mark) {
+		return stored, nil
+	}
+	return chain{Seed: mark, Current: seed}, nil
+}
+
+// keep stores what the use of one refresh token has brought.
+func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth2.Token, error) {
+	next := chain{Seed: c.Seed, Current: token.RefreshToken, Previous: worked}
+	if next.Current == "" || next.Current == worked {
+		next.Current, next.Previous = worked, c.Previous
+	}
+	if err := writeChain(g.File, next, g.step); err != nil {
+		// Without a safe place for the successor the access token is not used: the old refresh token stays good.
+		return nil, &Error{Summary: "the rotated refresh token cannot be stored (" + err.Error() + ")",
+			Remedy: "make room in state_dir and check its permissions; it is tried again", cause: err}
+	}
+	g.step("stored")
+	token.RefreshToken = "" // nobody else needs it
+	return token, nil
+}
+
+// maxSeed bounds the seed file in bytes; refresh tokens have one to two thousand.
+const maxSeed = 64 << 10
+
+func readSeed(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSeed+1))
+	if err != nil {
+		return "", err
+	}
+	seed := strings.TrimSpace(string(data))
+	if len(data) > maxSeed || seed == "" || strings.ContainsAny(seed, "\r\n") {
+		return "", fmt.Errorf("%s must hold one refresh token on one line", path)
+	}
+	return seed, nil
+}
