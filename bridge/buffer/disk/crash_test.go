@@ -18,7 +18,7 @@ type world struct {
 	b    *Buffer
 	full bool // faults are a full disk
 
-	tried, acked int             // batches appended: begun, and returned for
+	tried, acked int // batches appended: begun, and returned for
 	open         map[string]buffer.Queue
 	releasing    map[string]map[string]bool // by destination, keys whose release was begun
 	released     map[string]map[string]bool // and returned for

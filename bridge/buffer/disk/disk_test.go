@@ -20,3 +20,13 @@ func store(t *testing.T) buffertest.Open {
 }
 
 func TestConformance(t *testing.T) { buffertest.Run(t, store) }
+
+func TestModel(t *testing.T) {
+	buffertest.Model(t, func(t *testing.T) buffertest.Open {
+		dir := t.TempDir()
+		return func(o buffertest.Options) (buffer.Buffer, error) {
+			// Small segments, so that a run of the model goes through many.
+			return Open(Options{Dir: dir, MaxSize: o.MaxSize, Retain: o.Retain, Now: o.Now, segmentSize: 20_000, noSync: true})
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -53,13 +54,15 @@ func openIndex(path string, noSync bool) (db *bolt.DB, err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoSync: noSync})
 		return err
 	})
+	var system syscall.Errno
 	switch {
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, damaged(err.Error())
-	case err != nil:
+	case err == nil:
+		return db, nil
+	case errors.Is(err, berrors.ErrTimeout), errors.As(err, &system), errors.Is(err, errIndexDamaged):
 		return nil, err
 	}
-	return db, nil
+	// All else that bbolt says of a file is about what it holds.
+	return nil, damaged(err.Error())
 }
 
 // closeIndex closes the index; a damaged one may panic at that.

@@ -1,0 +1,109 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+// fullFS is a disk that can be full: then nothing can be written to the log.
+type fullFS struct {
+	osFS
+	full *atomic.Bool
+}
+
+type fullFile struct {
+	File
+	full *atomic.Bool
+}
+
+func (f fullFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+	if f.full.Load() && flag&os.O_CREATE != 0 {
+		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.ENOSPC}
+	}
+	file, err := f.osFS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return fullFile{file, f.full}, nil
+}
+
+func (f fullFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.full.Load() {
+		n, _ := f.File.WriteAt(p[:len(p)/2], off)
+		return n, syscall.ENOSPC
+	}
+	return f.File.WriteAt(p, off)
+}
+
+// TestFullDisk: on a full disk Append says so and stores nothing, Release gives up the reserve to store what was
+// delivered, and when there is room again all goes on.
+func TestFullDisk(t *testing.T) {
+	var full atomic.Bool
+	dir := t.TempDir()
+	reservePath := filepath.Join(dir, bufferName, reserveName)
+	o := Options{Dir: dir, FS: fullFS{full: &full}, Retain: time.Hour, Transaction: func(commit func() error) error {
+		// The index needs a little space for each commit; the reserve is enough for it.
+		if _, err := os.Stat(reservePath); full.Load() && err == nil {
+			return syscall.ENOSPC
+		}
+		return commit()
+	}}
+	b, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	q, err := b.Queue(buffer.Destination{Name: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := b.Append(ctx, crashBatch(1)); err != nil {
+		t.Fatal(err)
+	}
+	records, err := q.Take(ctx, 2, 1<<20)
+	if err != nil || len(records) != 2 {
+		t.Fatal(len(records), err)
+	}
+	full.Store(true)
+	for range 3 {
+		if _, err := b.Append(ctx, crashBatch(2)); !errors.Is(err, buffer.ErrNoSpace) {
+			t.Fatalf("Append on a full disk: %v", err)
+		}
+	}
+	if err := q.Release(ctx, numbers(records)); err != nil {
+		t.Fatalf("Release on a full disk: %v", err)
+	}
+	if _, err := os.Stat(reservePath); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the reserve was not given up: %v", err)
+	}
+	full.Store(false)
+	if o, err := b.Append(ctx, crashBatch(2)); err != nil || o.New != crashRecords {
+		t.Fatal(o, err)
+	}
+	b.Close()
+	if b, err = Open(o); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if r := b.Report(); !r.OK() {
+		t.Fatalf("%+v", r)
+	}
+	if q, err = b.Queue(buffer.Destination{Name: "d"}); err != nil {
+		t.Fatal(err)
+	}
+	if p := q.Pending(); p.Records != 2*crashRecords-2 {
+		t.Fatalf("pending %+v", p)
+	}
+	if _, err := os.Stat(reservePath); err != nil {
+		t.Fatalf("the reserve is not back: %v", err)
+	}
+}
