@@ -119,7 +119,7 @@ func keysOutlive(h *harness) {
 	q := h.queue(buffer.Destination{Name: "d"})
 	h.fill("s", "k", 50, 20_000)
 	h.release(q, h.take(q, 50)...)
-	h.clock = h.clock.Add(100 * 24 * time.Hour)
+	h.advance(100 * 24 * time.Hour)
 	h.fill("s", "other", 50, 20_000)
 	h.reopen()
 	h.wantOutcome(h.append("s", h.record("s", "k0", at(0), "x"), h.record("s", "k49", at(49), "x")), 0, 0, 2)

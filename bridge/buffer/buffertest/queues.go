@@ -127,9 +127,9 @@ func wantedSources(h *harness) {
 func pending(h *harness) {
 	q := h.queue(buffer.Destination{Name: "d"})
 	h.wantPending(q, 0)
-	first := h.clock
+	first := h.now()
 	h.fill("s", "a", 2, 100)
-	h.clock = h.clock.Add(time.Minute)
+	h.advance(time.Minute)
 	h.fill("s", "b", 2, 100)
 	want := func(records int64, oldest time.Time) {
 		h.Helper()
@@ -143,10 +143,10 @@ func pending(h *harness) {
 	h.release(q, got[1:]...)
 	want(2, first)
 	h.release(q, got[0])
-	want(1, h.clock)
+	want(1, h.now())
 	h.reopen()
 	q = h.queue(buffer.Destination{Name: "d"})
-	want(1, h.clock)
+	want(1, h.now())
 	h.release(q, h.take(q, 1)...)
 	want(0, time.Time{})
 }
@@ -156,7 +156,7 @@ func goesOn(h *harness) {
 	h.fill("s", "k", 3, 100)
 	h.reopen()
 	h.fill("s", "l", 1, 100)
-	h.clock = h.clock.Add(6 * 24 * time.Hour)
+	h.advance(6 * 24 * time.Hour)
 	h.reopen()
 	h.wantKeys(h.take(h.queue(buffer.Destination{Name: "d"}), 4), "k0", "k1", "k2", "l0")
 }
@@ -165,7 +165,7 @@ func forgotten(h *harness) {
 	h.queue(buffer.Destination{Name: "d"})
 	h.fill("s", "k", 3, 100)
 	h.reopen()
-	h.clock = h.clock.Add(8 * 24 * time.Hour)
+	h.advance(8 * 24 * time.Hour)
 	h.reopen()
 	q := h.queue(buffer.Destination{Name: "d"})
 	h.wantPending(q, 0)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,8 @@ type Open func(Options) (buffer.Buffer, error)
 func Run(t *testing.T, fresh func(t *testing.T) Open) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			h := &harness{T: t, open: fresh(t), clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-			h.options = Options{MaxSize: 1 << 20, Retain: 24 * time.Hour, Now: func() time.Time { return h.clock }}
+			h := &harness{T: t, open: fresh(t)}
+			h.options = Options{MaxSize: 1 << 20, Retain: 24 * time.Hour, Now: h.now}
 			t.Cleanup(func() {
 				if t.Failed() {
 					t.Logf("the rule: %s", c.rule)
@@ -61,9 +62,17 @@ type harness struct {
 	*testing.T
 	open    Open
 	options Options
-	clock   time.Time
+	passed  atomic.Int64 // the time of the buffer, since a fixed day
 	b       buffer.Buffer
 }
+
+// now is the time that the buffer is given.
+func (h *harness) now() time.Time {
+	return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(h.passed.Load()))
+}
+
+// advance lets time pass.
+func (h *harness) advance(d time.Duration) { h.passed.Add(int64(d)) }
 
 // reopen closes the buffer and opens it again.
 func (h *harness) reopen() {
@@ -94,7 +103,7 @@ func hash(content string) (h buffer.Hash) {
 // record returns a record of a source.
 func (h *harness) record(source, key string, changed time.Time, content string) buffer.Record {
 	return buffer.Record{
-		Source: source, API: "alerts", Key: key, Changed: changed, Hash: hash(content), Pulled: h.clock,
+		Source: source, API: "alerts", Key: key, Changed: changed, Hash: hash(content), Pulled: h.now(),
 		Raw: fmt.Appendf(nil, `{"id":%q,"content":%q}`, key, content),
 	}
 }
@@ -180,11 +189,17 @@ func (h *harness) nothing(q buffer.Queue) {
 	}()
 	// A record that is there would be given before the context is looked at; if Take is slow to begin, the check
 	// misses it, but never fails wrongly.
-	h.queue(buffer.Destination{Name: "a queue opened to let time pass"})
+	h.letTimePass()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		h.Fatal(err)
 	}
+}
+
+// letTimePass makes a round trip through the buffer.
+func (h *harness) letTimePass() {
+	h.Helper()
+	h.queue(buffer.Destination{Name: "a queue opened to let time pass", Sources: []string{"none"}})
 }
 
 // release releases records.

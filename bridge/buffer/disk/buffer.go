@@ -53,6 +53,7 @@ type request struct {
 	ctx     context.Context
 	done    chan error
 	claimed atomic.Bool // the committer has it; who asked waits for the outcome
+	ended   atomic.Bool // who asked has given up
 
 	batch   *buffer.Batch // Append
 	ids     []keyID
@@ -150,6 +151,7 @@ func (b *Buffer) ask(ctx context.Context, r *request) error {
 		return err
 	case <-ctx.Done():
 		if r.claimed.CompareAndSwap(false, true) {
+			r.ended.Store(true)
 			return context.Cause(ctx)
 		}
 		return <-r.done
@@ -220,7 +222,7 @@ func (b *Buffer) Usage() buffer.Usage {
 		u.Bytes += s.size
 		u.Pending += b.pendingIn(s, nil)
 	}
-	u.Blocked = slices.ContainsFunc(b.waiting, func(r *request) bool { return !r.claimed.Load() })
+	u.Blocked = slices.ContainsFunc(b.waiting, func(r *request) bool { return !r.ended.Load() })
 	return u
 }
 

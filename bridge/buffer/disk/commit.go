@@ -30,8 +30,10 @@ type committer struct {
 	unsaved  int     // records appended and released since positions were written into the log
 	reserve  reserve
 	dropFrom position // before it nothing can be dropped
-	dropDone bool     // nor behind it, until something is released
-	broken   error    // the index cannot be read any more
+	// dropFailed is how many bytes dropping was last asked for in vain, 0 when it was not. Until something is released
+	// or appended it need not be asked for as many again.
+	dropFailed int64
+	broken     error // the index cannot be read any more
 }
 
 // run is the committer: it takes what was asked meanwhile as one group, commits it, and answers. A lone request waits
@@ -95,28 +97,26 @@ func (b *Buffer) serve(group []*request) {
 			releases = append(releases, r)
 		}
 	}
-	b.setWaiting(nil)
 	if len(releases)+len(appends) == 0 {
+		b.wait(nil)
 		return
 	}
 	refused, err := b.commit(releases, appends, false)
 	if isFull(err) && len(releases) > 0 {
 		// The log cannot grow, but what is delivered shall count as delivered.
-		answer(slices.Concat(appends), explain(b.dir, err))
+		b.wait(nil)
+		answer(appends, explain(b.dir, err))
 		b.reserve.give()
 		appends, refused = nil, nil
 		_, err = b.commit(releases, nil, true)
 	}
+	if err != nil {
+		refused = nil
+	}
+	b.wait(refused)
 	err = explain(b.dir, err)
 	answer(releases, err)
-	for _, r := range appends {
-		if err != nil || !slices.Contains(refused, r) {
-			r.done <- err
-		}
-	}
-	if err == nil {
-		b.wait(refused)
-	}
+	answer(slices.DeleteFunc(appends, func(r *request) bool { return slices.Contains(refused, r) }), err)
 }
 
 func answer(requests []*request, err error) {
@@ -127,24 +127,16 @@ func answer(requests []*request, err error) {
 
 // wait lets appends wait for room. One whose context has ended meanwhile is answered.
 func (b *Buffer) wait(refused []*request) {
-	var waiting []*request
+	b.mu.Lock()
+	b.waiting = slices.Clone(refused)
+	b.mu.Unlock()
 	for _, r := range refused {
 		r.claimed.Store(false)
-		if r.ctx.Err() != nil {
-			if r.claimed.CompareAndSwap(false, true) {
-				r.done <- r.ctx.Err()
-			}
-			continue
+		if r.ctx.Err() != nil && r.claimed.CompareAndSwap(false, true) {
+			r.ended.Store(true)
+			r.done <- r.ctx.Err()
 		}
-		waiting = append(waiting, r)
 	}
-	b.setWaiting(waiting)
-}
-
-func (b *Buffer) setWaiting(waiting []*request) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting = waiting
 }
 
 // commit stores a group by one transaction. It returns the appends for which there is no room. With lean, nothing is
@@ -209,6 +201,7 @@ func (b *Buffer) transact(p *plan, fill func() error) error {
 	})
 	switch {
 	case err == nil && p.empty():
+		b.dropFailed = p.dropFailed
 		return nil
 	case err == nil:
 		b.apply(p)
@@ -244,7 +237,10 @@ func (b *Buffer) apply(p *plan) {
 	if p.dropFrom != nil {
 		b.dropFrom = *p.dropFrom
 	}
-	b.dropDone = p.dropDone && len(p.settlements) == 0
+	b.dropFailed = p.dropFailed
+	if len(p.settlements) > 0 || p.events {
+		b.dropFailed = 0
+	}
 	if b.w != p.w && b.w != nil {
 		b.w.file.Close()
 	}

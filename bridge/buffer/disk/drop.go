@@ -11,7 +11,7 @@ import (
 // drop settles, oldest first, records that only destinations with OverflowDropOldest and closed queues still need,
 // until so many bytes are free. When that is not to be had it changes nothing and tells false.
 func (p *plan) drop(excess int64) bool {
-	if p.dropDone {
+	if p.dropFailed > 0 && excess >= p.dropFailed && len(p.settlements) == 0 {
 		return false
 	}
 	from := p.b.dropFrom
@@ -26,7 +26,7 @@ func (p *plan) drop(excess int64) bool {
 		done = s.walk(position{})
 	}
 	if !done {
-		p.dropDone = true
+		p.dropFailed = excess
 		return false
 	}
 	p.b.mu.Lock()

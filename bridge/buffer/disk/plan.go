@@ -36,13 +36,13 @@ type plan struct {
 	rows        map[*destination]bool // whose row is written although nothing moved
 	forget      []string              // destinations to forget
 
-	dropFrom *position
-	dropDone bool
+	dropFrom   *position
+	dropFailed int64
 }
 
 func newPlan(b *Buffer) *plan {
 	p := &plan{
-		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropDone: b.dropDone,
+		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropFailed: b.dropFailed,
 		changed: map[uint64]*segment{}, states: map[keyID]keyState{}, checkpoints: map[string][]byte{},
 		progress: map[*destination]*progress{}, settlements: map[*destination][]settlement{},
 		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
@@ -95,6 +95,9 @@ func (p *plan) of(d *destination) *progress {
 // append decides on the records of a batch and writes those that are events. It tells false, and changes nothing,
 // when there is no room for them; full says that a batch before this one found none.
 func (p *plan) append(r *request, full bool) (ok bool, err error) {
+	if r.need > 0 && p.b.dropFailed > 0 && len(p.settlements) == 0 {
+		return false, nil // nothing has changed since it was refused
+	}
 	d := p.decide(r)
 	if d.need > 0 {
 		if full && !ofBridge(r.batch) || !p.makeRoom(r.batch, d.need) {

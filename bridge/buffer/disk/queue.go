@@ -82,7 +82,7 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 	q.next, q.passed = d.start, d.progress.low
 	d.queue = q
 	b.destinations[d.name] = d
-	b.dropDone = false
+	b.dropFailed = 0
 	return q, nil
 }
 
@@ -145,7 +145,7 @@ func (b *Buffer) closeQueues(open []*destination, save bool) error {
 		d.queue.notify()
 		d.queue = nil
 	}
-	b.dropDone = false
+	b.dropFailed = 0
 	return err
 }
 

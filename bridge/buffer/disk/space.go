@@ -195,7 +195,7 @@ func (b *Buffer) forgetClosed() error {
 	for _, name := range p.forget {
 		delete(b.destinations, name)
 	}
-	b.dropDone = false
+	b.dropFailed = 0
 	return nil
 }
 
