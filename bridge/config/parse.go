@@ -1,0 +1,330 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// maxFile is the largest configuration file in bytes.
+const maxFile = 1 << 20
+
+// Load reads and checks a file. Its error is Problems, all of them, or that the file cannot be read.
+func Load(path string) (*Config, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w; name the file with --config", err)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, which is no configuration", path, info.Size())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	return Parse(path, string(text))
+}
+
+// Parse reads and checks a configuration. name is the file's name in messages. Its error is Problems.
+func Parse(name, text string) (*Config, error) {
+	p := &parser{file: name, lines: indexLines(text)}
+	tree := map[string]any{}
+	if _, err := toml.Decode(text, &tree); err != nil {
+		var syntax toml.ParseError
+		if errors.As(err, &syntax) {
+			return nil, Problems{{File: name, Line: syntax.Position.Line, Message: "this is not TOML: " + syntax.Message}}
+		}
+		return nil, Problems{{File: name, Message: "this is not TOML: " + err.Error()}}
+	}
+	c := &Config{}
+	p.table(reflect.ValueOf(c).Elem(), tree, "")
+	p.check(c)
+	if len(p.problems) > 0 {
+		p.problems.sort()
+		return nil, p.problems
+	}
+	p.warnings.sort()
+	c.Warnings = p.warnings
+	return c, nil
+}
+
+// parser fills a Config from a tree and collects what is wrong.
+type parser struct {
+	file     string
+	lines    lineIndex
+	given    map[string]bool
+	problems Problems
+	warnings Problems
+}
+
+func (p *parser) fail(key, format string, args ...any) {
+	p.problems = append(p.problems, Problem{p.file, p.lines.line(key), key, fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) warn(key, format string, args ...any) {
+	p.warnings = append(p.warnings, Problem{p.file, p.lines.line(key), key, fmt.Sprintf(format, args...)})
+}
+
+// table fills a struct from a TOML table: defaults first, presets over them, then what the file says.
+func (p *parser) table(v reflect.Value, tree map[string]any, path string) {
+	known := map[string]bool{}
+	preset := presetOf(v.Type(), tree)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		key, ok := f.Tag.Lookup("key")
+		if !ok {
+			continue
+		}
+		known[key] = true
+		at := join(path, key)
+		value, given := tree[key]
+		if given {
+			p.note(at)
+		}
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			sub, ok := value.(map[string]any)
+			if given && !ok {
+				p.fail(at, "this is a table: write [%s]", at)
+			}
+			p.table(v.Field(i), sub, at)
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && f.Type.Elem() != reflect.TypeFor[Field]():
+			p.array(v.Field(i), value, given, at)
+		case f.Type == reflect.TypeFor[[]Field]():
+			p.fields(v.Field(i), value, given, at)
+		default:
+			if !given {
+				text, ok := preset[key]
+				if !ok {
+					text = f.Tag.Get("default")
+				}
+				value = defaultValue(f.Type, text)
+			}
+			p.set(v.Field(i), f, value, at)
+		}
+	}
+	for _, key := range sortedKeys(tree) {
+		if !known[key] {
+			p.unknown(join(path, key), key, known)
+		}
+	}
+}
+
+func (p *parser) note(path string) {
+	if p.given == nil {
+		p.given = map[string]bool{}
+	}
+	p.given[path] = true
+}
+
+// array fills a slice of structs from an array of tables.
+func (p *parser) array(v reflect.Value, value any, given bool, at string) {
+	if !given {
+		return
+	}
+	tables, ok := value.([]map[string]any)
+	if !ok {
+		p.fail(at, "write each as a table of its own: [[%s]]", at)
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(tables), len(tables)))
+	for i, t := range tables {
+		p.table(v.Index(i), t, at+"["+strconv.Itoa(i)+"]")
+	}
+}
+
+// fields reads a table of free keys with text values.
+func (p *parser) fields(v reflect.Value, value any, given bool, at string) {
+	if !given {
+		return
+	}
+	table, ok := value.(map[string]any)
+	if !ok {
+		p.fail(at, "this is a table of key = \"value\"")
+		return
+	}
+	var list []Field
+	for _, key := range sortedKeys(table) {
+		text, ok := table[key].(string)
+		if !ok {
+			p.fail(join(at, key), "the value is text: write it in quotes")
+			continue
+		}
+		list = append(list, Field{key, text})
+	}
+	sort.SliceStable(list, func(i, j int) bool {
+		return p.lines.line(join(at, list[i].Key)) < p.lines.line(join(at, list[j].Key))
+	})
+	v.Set(reflect.ValueOf(list))
+}
+
+// defaultValue is a default's text as the TOML library would give it.
+func defaultValue(t reflect.Type, text string) any {
+	switch {
+	case t.Kind() == reflect.Bool:
+		return text == "true"
+	case t == reflect.TypeFor[[]string]():
+		return []any{}
+	case t.Kind() == reflect.Int:
+		n, _ := strconv.ParseInt(text, 10, 64)
+		return n
+	}
+	return text
+}
+
+// set stores one value in a field of its type.
+func (p *parser) set(v reflect.Value, f reflect.StructField, value any, at string) {
+	switch v.Interface().(type) {
+	case bool:
+		b, ok := value.(bool)
+		if !ok {
+			p.fail(at, "write true or false, without quotes")
+			return
+		}
+		v.SetBool(b)
+		return
+	case int:
+		n, ok := value.(int64)
+		if !ok || n < 0 || n > 1<<31 {
+			p.fail(at, "write a whole number from 0 up, without quotes")
+			return
+		}
+		v.SetInt(n)
+		return
+	case []string:
+		p.setList(v, value, at)
+		return
+	}
+	text, ok := value.(string)
+	if !ok {
+		p.fail(at, "the value is text: write it in quotes")
+		return
+	}
+	switch v.Interface().(type) {
+	case time.Duration:
+		d, err := ParseDuration(text)
+		if err != nil {
+			p.fail(at, "%v", err)
+			return
+		}
+		if d < 0 {
+			p.fail(at, "%q is negative", text)
+			return
+		}
+		v.SetInt(int64(d))
+	case Size:
+		n, err := ParseSize(text)
+		if err != nil {
+			p.fail(at, "%v", err)
+			return
+		}
+		v.SetInt(int64(n))
+	default:
+		if allowed := f.Tag.Get("values"); allowed != "" && !allows(allowed, text, f.Tag.Get("default")) {
+			p.badValue(at, text, strings.Fields(allowed))
+			return
+		}
+		v.SetString(text)
+	}
+}
+
+// setList stores a list of texts; a single text is a list of one.
+func (p *parser) setList(v reflect.Value, value any, at string) {
+	var list []string
+	switch value := value.(type) {
+	case string:
+		list = []string{value}
+	case []any:
+		for _, one := range value {
+			text, ok := one.(string)
+			if !ok {
+				p.fail(at, "the list holds texts: write each in quotes")
+				return
+			}
+			list = append(list, text)
+		}
+	default:
+		p.fail(at, "write a text in quotes, or a list of them in brackets")
+		return
+	}
+	v.Set(reflect.ValueOf(list))
+}
+
+func allows(allowed, text, def string) bool {
+	if text == "" && def == "" {
+		return true
+	}
+	for _, a := range strings.Fields(allowed) {
+		if a == text {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *parser) badValue(at, text string, allowed []string) {
+	hint := ""
+	if best := nearest(text, allowed); best != "" {
+		hint = fmt.Sprintf("; did you mean %q?", best)
+	}
+	if last(at) == "cloud" && strings.EqualFold(text, "china") {
+		hint = "; the China cloud has neither alerts_v2 nor incidents, so only api = \"file\" works there"
+	}
+	p.fail(at, "%q is not one of %s%s", text, strings.Join(allowed, ", "), hint)
+}
+
+func (p *parser) unknown(at, key string, known map[string]bool) {
+	hint := ""
+	if best := nearest(key, sortedKeys(known)); best != "" {
+		hint = fmt.Sprintf("; did you mean %s?", best)
+	}
+	p.fail(at, "there is no such key%s", hint)
+}
+
+// nearest finds the word that text was probably meant to be; "" when none is close.
+func nearest(text string, words []string) string {
+	best, least := "", 1+len(text)/3
+	for _, w := range words {
+		if d := distance(text, w); d <= least && (best == "" || d < distance(text, best)) {
+			best = w
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete or replace to come from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

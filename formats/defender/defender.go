@@ -1,0 +1,129 @@
+// Package defender reads records of the Microsoft Defender APIs.
+//
+// A page of any API goes through three functions: Split cuts it into records, Identify says which record one is and
+// what matters in it, and Decode turns it into a formats.Detection. They are tolerant on purpose: APIs send numbers as
+// strings, null, "" and missing keys for nothing, unknown types of evidence, and once in a while text that is not
+// valid UTF-8. What is JSON is decoded; what is not still becomes a minimal Detection.
+package defender
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// API names an API of Microsoft, as the configuration does.
+type API string
+
+// The APIs whose records this package reads.
+const (
+	Detections     API = "detections"      // SIEM detections API: flat records, one per alert and indicator
+	Alerts         API = "alerts"          // Defender for Endpoint alerts
+	GraphAlerts    API = "graph-alerts"    // Graph alerts_v2
+	GraphIncidents API = "graph-incidents" // Graph incidents, without their alerts
+	Incidents      API = "incidents"       // Defender XDR incidents, and the alerts they carry
+	Unknown        API = "unknown"         // a record of a file that is of no known kind
+)
+
+// tolerant lets records through that the JSON library would refuse by default.
+var tolerant = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// ErrNotJSON: the record is not one JSON object.
+var ErrNotJSON = errors.New("the record is not a JSON object")
+
+// Decode reads one record into d, which it resets first. Problems are soft: fields that are not what they should be
+// and were left out. After an error d still holds what could be found, enough for a minimal event.
+//
+// Change, Source, Pulled and Fresh are the caller's to set; call SetTime afterwards.
+func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
+	d.Reset()
+	d.API, d.Raw, d.Kind = string(api), raw, formats.KindAlert
+	p := &problemList{}
+	switch api {
+	case Detections:
+		err = decodeDetection(raw, d, p)
+	case Alerts:
+		err = decodeAlert(raw, d, p)
+	case GraphAlerts:
+		err = decodeGraphAlert(raw, d, p)
+	case GraphIncidents:
+		err = decodeGraphIncident(raw, d, p)
+	case Incidents:
+		err = decodeIncident(raw, d, p)
+	default:
+		err = errors.New("the record is of no known kind")
+	}
+	if err != nil {
+		d.Title = "Record that could not be read"
+		if d.ID == "" {
+			d.ID = salvageID(raw)
+		}
+	}
+	if d.AlertID == "" && d.Kind == formats.KindAlert {
+		d.AlertID = d.ID
+	}
+	return p.list, err
+}
+
+// SetTime sets d.Time from d.Change: creation of a new record, last update of an update. A record of the detections
+// API happened when it says it did.
+func SetTime(d *formats.Detection) {
+	d.Time = d.Created
+	if d.Change == formats.ChangeUpdate && !d.Updated.IsZero() && d.API != string(Detections) {
+		d.Time = d.Updated
+	}
+	if d.Time.IsZero() {
+		d.Time = d.Updated
+	}
+	if d.Time.IsZero() {
+		d.Time = d.FirstActivity
+	}
+}
+
+// problemList collects what was left out of a record.
+type problemList struct{ list []string }
+
+func (p *problemList) add(field, why string) {
+	if len(p.list) < 32 {
+		p.list = append(p.list, field+": "+why)
+	}
+}
+
+// salvageID finds an id in text that is not JSON.
+func salvageID(raw []byte) string {
+	s := string(raw[:min(len(raw), 64<<10)])
+	for _, name := range []string{`"FullId"`, `"AlertId"`, `"id"`, `"alertId"`, `"incidentId"`} {
+		_, rest, ok := strings.Cut(s, name)
+		if !ok {
+			continue
+		}
+		rest = strings.TrimLeft(rest, " \t\r\n:")
+		if value, ok := strings.CutPrefix(rest, `"`); ok {
+			if id, _, ok := strings.Cut(value, `"`); ok && len(id) <= 255 {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// severityOf reads a severity word of any API.
+func severityOf(word string) formats.Severity {
+	switch strings.ToLower(word) {
+	case "":
+		return formats.SeverityNone
+	case "informational", "information":
+		return formats.SeverityInformational
+	case "low":
+		return formats.SeverityLow
+	case "medium":
+		return formats.SeverityMedium
+	case "high":
+		return formats.SeverityHigh
+	}
+	return formats.SeverityUnknown
+}

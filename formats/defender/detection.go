@@ -1,0 +1,113 @@
+package defender
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// siemDetection is a record of the SIEM detections API (Microsoft's page on pulling detections, and its older forms).
+type siemDetection struct {
+	AlertTime, LastProcessedTimeUtc, LastProccesedTimeUtc text
+	AlertTitle, Description, Category, Severity           text
+	AlertID                                               text `json:"AlertId"`
+	FullID                                                text `json:"FullId"`
+	AlertPart                                             text
+	IocUniqueID                                           text `json:"IocUniqueId"`
+	ExternalID                                            text `json:"ExternalId"`
+	ReportID                                              text
+	IocName, IocValue, CreatorIocName, CreatorIocValue    text
+	IoaDefinitionID                                       text `json:"IoaDefinitionId"`
+	IoaDefinitiondID                                      text `json:"IoaDefinitiondId"` // the page of 2017
+	Actor, Source                                         text
+	ComputerDNSName                                       text `json:"ComputerDnsName"`
+	MachineName, MachineDomain                            text
+	DeviceID                                              text
+	MachineGroup, UserName, UserDomain, LogOnUsers        text
+	InternalIPv4List, InternalIPv6List                    text
+	FileName, FilePath, FileHash                          text
+	Sha1, Sha256, Md5                                     text
+	SHA1                                                  text `json:"SHA1"`
+	IPAddress                                             text `json:"IpAddress"`
+	URL                                                   text `json:"Url"`
+	CommandLine                                           text
+	ThreatCategory, ThreatFamily, ThreatName              text
+	RemediationAction                                     text
+	RemediationIsSuccess, WasExecutingWhileDetected       text
+	DeviceCreatedMachineTags, CloudCreatedMachineTags     text
+	LinkToWDATP, IncidentLinkToWDATP                      text
+	LinkToMTP, IncidentLinkToMTP                          text
+}
+
+func decodeDetection(raw []byte, d *formats.Detection, p *problemList) error {
+	var r siemDetection
+	err := unmarshal(raw, &r)
+	d.AlertID, d.FullID, d.AlertPart = string(r.AlertID), string(r.FullID), string(r.AlertPart)
+	d.ID = first(r.FullID, r.AlertID)
+	d.Title, d.Description = string(r.AlertTitle), string(r.Description)
+	d.Category, d.SeverityText = string(r.Category), string(r.Severity)
+	d.Severity = severityOf(d.SeverityText)
+	d.Created = p.moment("AlertTime", r.AlertTime)
+	d.FirstActivity = d.Created
+	d.Updated = p.moment("LastProcessedTimeUtc", text(first(r.LastProcessedTimeUtc, r.LastProccesedTimeUtc)))
+	d.DetectionSource, d.DetectorID = string(r.Source), first(r.IoaDefinitionID, r.IoaDefinitiondID)
+	d.ReportID, d.ExternalID, d.Actor = string(r.ReportID), string(r.ExternalID), string(r.Actor)
+	d.ThreatName, d.ThreatFamily, d.ThreatCategory = string(r.ThreatName), string(r.ThreatFamily), string(r.ThreatCategory)
+	d.Remediation = string(r.RemediationAction)
+	d.RemediationSuccess, d.WasExecuting = flagOf(r.RemediationIsSuccess), flagOf(r.WasExecutingWhileDetected)
+	d.AlertLink, d.IncidentLink = string(r.LinkToMTP), string(r.IncidentLinkToMTP)
+	d.LegacyAlertLink, d.LegacyIncidentLink = string(r.LinkToWDATP), string(r.IncidentLinkToWDATP)
+	d.IOC = formats.IOC{Name: string(r.IocName), Value: string(r.IocValue), CreatorName: string(r.CreatorIocName),
+		CreatorValue: string(r.CreatorIocValue), UniqueID: string(r.IocUniqueID)}
+	d.Device.ID, d.Device.Name, d.Device.FQDN = string(r.DeviceID), string(r.MachineName), string(r.ComputerDNSName)
+	d.Device.DNSDomain, d.Device.Group = string(r.MachineDomain), string(r.MachineGroup)
+	d.Device.Tags = appendSplit(appendSplit(d.Device.Tags, r.DeviceCreatedMachineTags, ","), r.CloudCreatedMachineTags, ",")
+	d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, r.LogOnUsers, ";")
+	setAddresses(&d.Device, appendSplit(appendSplit(nil, r.InternalIPv4List, ","), r.InternalIPv6List, ","))
+	d.User.Name, d.User.Domain = string(r.UserName), string(r.UserDomain)
+	// FilePath stays as sent: a folder in some records, a full path in others.
+	d.File = formats.File{Name: string(r.FileName), Path: string(r.FilePath),
+		SHA1: first(r.Sha1, r.SHA1, r.FileHash), SHA256: string(r.Sha256), MD5: string(r.Md5)}
+	d.Process.CommandLine = string(r.CommandLine)
+	d.Network.RemoteAddress, d.URL = string(r.IPAddress), string(r.URL)
+	return err
+}
+
+// first returns the first text that says something.
+func first(all ...text) string {
+	for _, t := range all {
+		if t != "" {
+			return string(t)
+		}
+	}
+	return ""
+}
+
+func flagOf(t text) formats.Flag {
+	switch strings.ToLower(string(t)) {
+	case "true", "1":
+		return formats.FlagTrue
+	case "false", "0":
+		return formats.FlagFalse
+	}
+	return formats.FlagAbsent
+}
+
+func appendSplit(list []string, t text, separator string) []string {
+	for part := range strings.SplitSeq(string(t), separator) {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+// unmarshal reads one object.
+func unmarshal(raw []byte, v any) error {
+	if err := json.Unmarshal(raw, v, tolerant); err != nil {
+		return errNotJSON(err)
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+package defender
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// maxEvidence is how many pieces of one record are read; an alert with more keeps the rest in Raw.
+const maxEvidence = 10_000
+
+// endpointTypes gives the evidence words of the Endpoint and XDR APIs in the words of Graph.
+var endpointTypes = map[string]string{
+	"user": "user", "process": "process", "file": "file", "ip": "ip", "url": "url", "mailbox": "mailbox",
+	"mailmessage": "analyzedMessage", "mailcluster": "mailCluster", "registry": "registryValue",
+	"securitygroup": "securityGroup", "cloudapplication": "cloudApplication", "machine": "device", "device": "device",
+}
+
+func endpointType(e *piece) string {
+	t, ok := endpointTypes[strings.ToLower(string(e.EntityType))]
+	if !ok {
+		return lowerFirst(string(e.EntityType))
+	}
+	if t == "registryValue" && e.RegistryValueName == "" && e.RegistryValue == "" {
+		return "registryKey"
+	}
+	return t
+}
+
+// graphType takes "process" out of "#microsoft.graph.security.processEvidence".
+func graphType(e *piece) string {
+	t := string(e.Type)
+	t = t[strings.LastIndexByte(t, '.')+1:]
+	return strings.TrimSuffix(t, "Evidence")
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+// addEvidence reads all pieces into d.Evidence and fills the roles from them, the most telling piece first.
+func addEvidence(d *formats.Detection, all values, typeOf func(*piece) string, p *problemList) {
+	if all == nil {
+		return
+	}
+	d.EvidenceCount = strconv.Itoa(len(all))
+	if len(all) > maxEvidence {
+		p.add("evidence", "only the first "+strconv.Itoa(maxEvidence)+" pieces were read")
+		all = all[:maxEvidence]
+	}
+	pieces := make([]piece, 0, len(all))
+	seen := map[string]bool{}
+	for _, raw := range all {
+		var e piece
+		if err := unmarshal(raw, &e); err != nil {
+			p.add("evidence", "a piece that is no object")
+			continue
+		}
+		e.kind = typeOf(&e)
+		if id := e.identity(); id != "" {
+			if id = e.kind + "\x00" + id; seen[id] {
+				continue
+			}
+			seen[id] = true
+		}
+		e.at = len(d.Evidence)
+		d.Evidence = append(d.Evidence, formats.Evidence{Type: e.kind, Created: p.moment("evidence time", text(first(e.Created, e.EvidenceCreationTime))),
+			Verdict: string(e.Verdict), Remediation: string(e.RemediationStatus), RemediationDetail: string(e.RemediationStatusDetails),
+			DetectionStatus: string(e.DetectionStatus), Roles: e.Roles, Tags: e.Tags, Raw: raw})
+		pieces = append(pieces, e)
+	}
+	sort.SliceStable(pieces, func(i, j int) bool { return pieces[i].rank() < pieces[j].rank() })
+	for i := range pieces {
+		pieces[i].fill(d)
+	}
+	for i := range pieces {
+		pieces[i].fillNested(d)
+	}
+	if len(pieces) > 0 && d.Remediation == "" {
+		d.Remediation = pieces[0].remediation()
+	}
+}
+
+// rank orders pieces by how much they tell: verdict first, then role; the order of the API decides the rest.
+func (e *piece) rank() int {
+	rank := 0
+	switch strings.ToLower(string(e.Verdict)) {
+	case "malicious":
+	case "suspicious":
+		rank = 1
+	case "nothreatsfound", "clean":
+		rank = 3
+	default:
+		rank = 2
+	}
+	best := 3
+	for _, role := range e.Roles {
+		switch strings.ToLower(role) {
+		case "attacked", "compromised", "attacker", "commandandcontrol":
+			best = min(best, 0)
+		case "suspicious", "source", "destination", "policyviolator":
+			best = min(best, 1)
+		case "contextual", "scanned":
+		default:
+			best = min(best, 2)
+		}
+	}
+	return rank*4 + best
+}
+
+// remediation is what was done about the piece.
+func (e *piece) remediation() string {
+	if s := string(e.RemediationStatus); s != "" && !strings.EqualFold(s, "none") {
+		return s
+	}
+	return string(e.DetectionStatus)
+}
+
+// piece is one piece of evidence of any type and API: the union of the properties that fill a role.
+type piece struct {
+	kind string
+	at   int
+
+	Type                     text  `json:"@odata.type"`
+	EntityType               text  `json:"entityType"`
+	Created                  text  `json:"createdDateTime"`
+	EvidenceCreationTime     text  `json:"evidenceCreationTime"`
+	Verdict                  text  `json:"verdict"`
+	RemediationStatus        text  `json:"remediationStatus"`
+	RemediationStatusDetails text  `json:"remediationStatusDetails"`
+	DetectionStatus          text  `json:"detectionStatus"`
+	Roles                    texts `json:"roles"`
+	Tags                     texts `json:"tags"`
+
+	device
+	file
+	process
+	user
+	mail
+	registry
+	resource
+
+	IPAddress         text          `json:"ipAddress"`
+	CountryCode       text          `json:"countryLetterCode"`
+	URL               text          `json:"url"`
+	UserAccount       object[user]  `json:"userAccount"`
+	Account           object[piece] `json:"account"`
+	Host              object[piece] `json:"host"`
+	SourceAddress     object[piece] `json:"sourceAddress"`
+	SourcePort        text          `json:"sourcePort"`
+	DestAddress       object[piece] `json:"destinationAddress"`
+	DestPort          text          `json:"destinationPort"`
+	Protocol          text          `json:"protocol"`
+	DomainName        text          `json:"domainName"`
+	Name              text          `json:"name"`
+	DisplayName       text          `json:"displayName"`
+	ID                text          `json:"id"`
+	MalwareCategory   text          `json:"category"`
+	HashAlgorithm     text          `json:"algorithm"`
+	HashValue         text          `json:"value"`
+	ApplicationID     text          `json:"applicationId"`
+	ApplicationName   text          `json:"applicationName"`
+	SecurityGroupID   text          `json:"securityGroupId"`
+	SecurityGroupName text          `json:"securityGroupName"`
+}
+
+type device struct {
+	DeviceID            text           `json:"deviceId"`
+	MdeDeviceID         text           `json:"mdeDeviceId"`
+	MdatpDeviceID       text           `json:"mdatpDeviceId"`
+	EntraDeviceID       text           `json:"azureAdDeviceId"`
+	AADDeviceID         text           `json:"aadDeviceId"`
+	DeviceDNSName       text           `json:"deviceDnsName"`
+	HostName            text           `json:"hostName"`
+	DNSDomain           text           `json:"dnsDomain"`
+	NTDomain            text           `json:"ntDomain"`
+	IPInterfaces        texts          `json:"ipInterfaces"`
+	LastIPAddress       text           `json:"lastIpAddress"`
+	LastExternalAddress text           `json:"lastExternalIpAddress"`
+	MACAddress          text           `json:"macAddress"`
+	OSPlatform          text           `json:"osPlatform"`
+	OSBuild             text           `json:"osBuild"`
+	OSVersion           text           `json:"version"`
+	OperatingSystem     text           `json:"operatingSystem"`
+	HealthStatus        text           `json:"healthStatus"`
+	RiskScore           text           `json:"riskScore"`
+	OnboardingStatus    text           `json:"onboardingStatus"`
+	AVStatus            text           `json:"defenderAvStatus"`
+	GroupID             text           `json:"rbacGroupId"`
+	GroupName           text           `json:"rbacGroupName"`
+	FirstSeen           text           `json:"firstSeenDateTime"`
+	FirstSeenXDR        text           `json:"firstSeen"`
+	LoggedOnUsers       []object[user] `json:"loggedOnUsers"`
+	VM                  object[vm]     `json:"vmMetadata"`
+	DeviceName          text           `json:"deviceName"`
+}
+
+type vm struct {
+	ID             text `json:"vmId"`
+	ResourceID     text `json:"resourceId"`
+	SubscriptionID text `json:"subscriptionId"`
+}
+
+type file struct {
+	Details  object[fileDetails] `json:"fileDetails"`
+	FileName text                `json:"fileName"`
+	FilePath text                `json:"filePath"`
+	SHA1     text                `json:"sha1"`
+	SHA256   text                `json:"sha256"`
+	MD5      text                `json:"md5"`
+}
+
+type fileDetails struct {
+	FileName  text `json:"fileName"`
+	FilePath  text `json:"filePath"`
+	FileSize  text `json:"fileSize"`
+	Publisher text `json:"filePublisher"`
+	Issuer    text `json:"issuer"`
+	Signer    text `json:"signer"`
+	SHA1      text `json:"sha1"`
+	SHA256    text `json:"sha256"`
+	MD5       text `json:"md5"`
+}
+
+type process struct {
+	ImageFile        object[fileDetails] `json:"imageFile"`
+	ParentImageFile  object[fileDetails] `json:"parentProcessImageFile"`
+	ProcessID        text                `json:"processId"`
+	CommandLine      text                `json:"processCommandLine"`
+	ProcessCreated   text                `json:"processCreationDateTime"`
+	ProcessTime      text                `json:"processCreationTime"`
+	ParentID         text                `json:"parentProcessId"`
+	ParentCreated    text                `json:"parentProcessCreationDateTime"`
+	ParentTime       text                `json:"parentProcessCreationTime"`
+	ParentFileName   text                `json:"parentProcessFileName"`
+	ParentFilePath   text                `json:"parentProcessFilePath"`
+	RemediationState text                `json:"remediationState"`
+}
+
+type mail struct {
+	Sender            object[sender] `json:"p2Sender"`
+	EnvelopeSender    object[sender] `json:"p1Sender"`
+	SenderText        text           `json:"sender"`
+	SenderIP          text           `json:"senderIp"`
+	SenderFrom        text           `json:"senderFromAddress"`
+	TeamsSenderIP     text           `json:"senderIP"`
+	RecipientAddress  text           `json:"recipientEmailAddress"`
+	Recipient         text           `json:"recipient"`
+	Recipients        texts          `json:"recipients"`
+	Subject           text           `json:"subject"`
+	NetworkMessageID  text           `json:"networkMessageId"`
+	InternetMessageID text           `json:"internetMessageId"`
+	MessageID         text           `json:"messageId"`
+	DeliveryAction    text           `json:"deliveryAction"`
+	DeliveryLocation  text           `json:"deliveryLocation"`
+	Threats           texts          `json:"threats"`
+	ClusterBy         text           `json:"clusterBy"`
+	ClusterByValue    text           `json:"clusterByValue"`
+	EmailCount        text           `json:"emailCount"`
+	PrimaryAddress    text           `json:"primaryAddress"`
+	MailboxAddress    text           `json:"mailboxAddress"`
+	MailboxPrimary    text           `json:"mailboxPrimaryAddress"`
+	MailboxName       text           `json:"mailboxDisplayName"`
+	UPN               text           `json:"upn"`
+}
+
+type sender struct {
+	EmailAddress text `json:"emailAddress"`
+}
+
+type registry struct {
+	RegistryHive      text `json:"registryHive"`
+	RegistryKey       text `json:"registryKey"`
+	RegistryValueName text `json:"registryValueName"`
+	RegistryValueType text `json:"registryValueType"`
+	RegistryValue     text `json:"registryValue"`
+}
+
+type resource struct {
+	ResourceID         text `json:"resourceId"`
+	ResourceName       text `json:"resourceName"`
+	ResourceType       text `json:"resourceType"`
+	AmazonAccountID    text `json:"amazonAccountId"`
+	AmazonResourceID   text `json:"amazonResourceId"`
+	FullResourceName   text `json:"fullResourceName"`
+	ProjectID          text `json:"projectId"`
+	ImageID            text `json:"imageId"`
+	Registry           text `json:"registry"`
+	ContainerID        text `json:"containerId"`
+	Namespace          text `json:"namespace"`
+	AppID              text `json:"appId"`
+	ObjectID           text `json:"objectId"`
+	InstanceName       text `json:"instanceName"`
+	ServicePrincipalID text `json:"servicePrincipalObjectId"`
+	ServicePrincipal   text `json:"servicePrincipalName"`
+}

@@ -1,0 +1,76 @@
+package defender
+
+import "github.com/siembridge/siembridge/formats"
+
+// xdrRecord is an incident of Defender XDR without its alerts, or an alert that an incident carried: Split makes a
+// record of each.
+type xdrRecord struct {
+	AlertID            text              `json:"alertId"` // an alert has one, an incident none
+	ProviderAlertID    text              `json:"providerAlertId"`
+	IncidentID         text              `json:"incidentId"`
+	IncidentName       text              `json:"incidentName"`
+	Redirect           text              `json:"redirectIncidentId"`
+	IncidentURI        text              `json:"incidentUri"`
+	CreatedTime        text              `json:"createdTime"`
+	CreationTime       text              `json:"creationTime"`
+	LastUpdateTime     text              `json:"lastUpdateTime"`
+	LastUpdatedTime    text              `json:"lastUpdatedTime"`
+	ResolvedTime       text              `json:"resolvedTime"`
+	FirstActivity      text              `json:"firstActivity"`
+	LastActivity       text              `json:"lastActivity"`
+	ServiceSource      text              `json:"serviceSource"`
+	DetectionSource    text              `json:"detectionSource"`
+	DetectorID         text              `json:"detectorId"`
+	Title              text              `json:"title"`
+	Description        text              `json:"description"`
+	Category           text              `json:"category"`
+	Severity           text              `json:"severity"`
+	Status             text              `json:"status"`
+	Classification     text              `json:"classification"`
+	Determination      text              `json:"determination"`
+	AssignedTo         text              `json:"assignedTo"`
+	InvestigationID    text              `json:"investigationId"`
+	InvestigationState text              `json:"investigationState"`
+	Actor              text              `json:"actorName"`
+	ThreatFamily       text              `json:"threatFamilyName"`
+	MitreTechniques    texts             `json:"mitreTechniques"`
+	Tags               texts             `json:"tags"`
+	Comments           []object[comment] `json:"comments"`
+	Devices            []object[piece]   `json:"devices"`
+	Entities           values            `json:"entities"`
+}
+
+func decodeIncident(raw []byte, d *formats.Detection, p *problemList) error {
+	var r xdrRecord
+	err := unmarshal(raw, &r)
+	d.IncidentID, d.RedirectID = string(r.IncidentID), string(r.Redirect)
+	d.Title, d.Description, d.Category = first(r.Title, r.IncidentName), string(r.Description), string(r.Category)
+	if r.AlertID == "" {
+		d.Kind = formats.KindIncident
+		d.ID, d.IncidentName = string(r.IncidentID), string(r.IncidentName)
+		d.IncidentLink = first(r.IncidentURI, text(portalLink("incidents", d.IncidentID, "")))
+	} else {
+		d.ID, d.AlertID, d.ProviderAlertID = string(r.AlertID), string(r.AlertID), string(r.ProviderAlertID)
+		d.AlertLink = portalLink("alerts", d.AlertID, "")
+		d.IncidentLink = portalLink("incidents", d.IncidentID, "")
+	}
+	d.SeverityText = string(r.Severity)
+	d.Severity = severityOf(d.SeverityText)
+	d.Created = p.moment("creationTime", text(first(r.CreationTime, r.CreatedTime)))
+	d.Updated = p.moment("lastUpdatedTime", text(first(r.LastUpdatedTime, r.LastUpdateTime)))
+	d.Resolved = p.moment("resolvedTime", r.ResolvedTime)
+	d.FirstActivity, d.LastActivity = p.moment("firstActivity", r.FirstActivity), p.moment("lastActivity", r.LastActivity)
+	d.ServiceSource, d.DetectionSource, d.DetectorID = string(r.ServiceSource), string(r.DetectionSource), string(r.DetectorID)
+	d.Status, d.Classification, d.Determination = string(r.Status), string(r.Classification), string(r.Determination)
+	d.AssignedTo, d.LastComment = string(r.AssignedTo), lastComment(r.Comments)
+	d.InvestigationID, d.InvestigationState = string(r.InvestigationID), string(r.InvestigationState)
+	d.Actor, d.ThreatFamily = string(r.Actor), string(r.ThreatFamily)
+	d.Techniques, d.Tags = append(d.Techniques, r.MitreTechniques...), append(d.Tags, r.Tags...)
+	for _, device := range r.Devices {
+		if d.Device.ID == "" && d.Device.Name == "" && device.is != nil {
+			device.is.fillDevice(&d.Device)
+		}
+	}
+	addEvidence(d, r.Entities, endpointType, p)
+	return err
+}

@@ -1,0 +1,288 @@
+package defender
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// fill puts what the piece is about into the role of its type, unless a more telling piece has it already.
+func (e *piece) fill(d *formats.Detection) {
+	switch e.kind {
+	case "device", "ioTDevice":
+		if d.Device.ID == "" && d.Device.Name == "" || e.sameDevice(&d.Device) {
+			e.fillDevice(&d.Device)
+		}
+	case "user":
+		if d.User == (formats.User{}) {
+			d.User = e.account().detection()
+		}
+	case "file":
+		if d.File == (formats.File{}) {
+			d.File = e.fileDetection()
+		}
+	case "fileHash":
+		if d.File == (formats.File{}) {
+			switch strings.ToLower(string(e.HashAlgorithm)) {
+			case "md5":
+				d.File.MD5 = string(e.HashValue)
+			case "sha1":
+				d.File.SHA1 = string(e.HashValue)
+			case "sha256":
+				d.File.SHA256 = string(e.HashValue)
+			}
+		}
+	case "process":
+		if d.Process == (formats.Process{}) {
+			d.Process = e.processDetection()
+		}
+	case "ip":
+		if d.Network.RemoteAddress == "" {
+			d.Network.RemoteAddress, d.Network.RemoteCountry = string(e.IPAddress), string(e.CountryCode)
+		}
+	case "networkConnection":
+		if n := &d.Network; n.SourceAddress == "" && n.DestinationAddress == "" {
+			n.SourceAddress, n.SourcePort = string(e.SourceAddress.get().IPAddress), string(e.SourcePort)
+			n.DestinationAddress, n.DestinationPort = string(e.DestAddress.get().IPAddress), string(e.DestPort)
+			n.Protocol = string(e.Protocol)
+		}
+	case "dns", "activeDirectoryDomain":
+		if d.Network.Domain == "" {
+			d.Network.Domain = string(e.DomainName)
+		}
+	case "url":
+		if d.URL == "" {
+			d.URL = string(e.URL)
+		}
+	case "analyzedMessage", "submissionMail", "teamsMessage", "mailCluster":
+		e.fillMail(&d.Mail)
+	case "mailbox", "mailboxConfiguration":
+		if d.Mailbox == (formats.Mailbox{}) {
+			d.Mailbox = formats.Mailbox{Address: first(e.PrimaryAddress, e.MailboxAddress, e.MailboxPrimary),
+				UPN: first(e.UPN, e.UserPrincipalName), DisplayName: first(e.DisplayName, e.MailboxName)}
+		}
+	case "registryKey", "registryValue":
+		if d.Registry == (formats.Registry{}) {
+			d.Registry = formats.Registry{Hive: string(e.RegistryHive), Key: string(e.RegistryKey), ValueName: string(e.RegistryValueName),
+				ValueType: string(e.RegistryValueType), Value: string(e.RegistryValue)}
+			d.Registry.Path = strings.Trim(d.Registry.Hive+`\`+d.Registry.Key, `\`)
+		}
+	case "oauthApplication", "cloudApplication", "servicePrincipal":
+		if d.App == (formats.App{}) {
+			d.App = formats.App{ID: first(e.AppID, e.ApplicationID, e.ObjectID, e.ServicePrincipalID),
+				Name: first(e.DisplayName, e.ApplicationName, e.ServicePrincipal, e.InstanceName)}
+		}
+	case "malware":
+		if d.ThreatName == "" {
+			d.ThreatName, d.ThreatCategory = string(e.Name), string(e.MalwareCategory)
+		}
+	default:
+		e.fillCloud(d)
+	}
+}
+
+// cloudTypes begin the names of the evidence types that are resources.
+var cloudTypes = []string{"azureResource", "amazonResource", "googleCloudResource", "blob", "container", "kubernetes", "sasToken", "gitHub", "aiAgent"}
+
+func (e *piece) fillCloud(d *formats.Detection) {
+	if d.Cloud != (formats.Cloud{}) {
+		return
+	}
+	for _, prefix := range cloudTypes {
+		if strings.HasPrefix(e.kind, prefix) {
+			d.Cloud = formats.Cloud{Kind: e.kind, ResourceID: first(e.ResourceID, e.AmazonResourceID, e.FullResourceName, e.ImageID, e.ContainerID, e.URL),
+				Name: first(e.ResourceName, e.Name, e.Registry, e.DisplayName), Type: string(e.ResourceType),
+				Account: first(e.AmazonAccountID, e.ProjectID, e.Namespace)}
+			return
+		}
+	}
+}
+
+// fillNested fills roles that no piece of their own type has filled from what other pieces carry.
+func (e *piece) fillNested(d *formats.Detection) {
+	if d.User == (formats.User{}) {
+		d.User = e.account().detection()
+	}
+	if d.Device.ID == "" && d.Device.Name == "" && e.Host.is != nil {
+		e.Host.is.fillDevice(&d.Device)
+	}
+	if d.Device.ID == "" && e.kind != "device" {
+		d.Device.ID = first(e.MdeDeviceID)
+	}
+}
+
+// account is the user of the piece: nested in Graph, flat in the Endpoint and XDR APIs.
+func (e *piece) account() *user {
+	if e.UserAccount.is != nil {
+		return e.UserAccount.is
+	}
+	if e.Account.is != nil {
+		return e.Account.is.account()
+	}
+	if e.EntityType == "" {
+		return &user{}
+	}
+	u := e.user
+	if u.DomainName == "" {
+		u.DomainName = e.DomainName
+	}
+	return &u
+}
+
+func (e *piece) sameDevice(d *formats.Device) bool {
+	id := first(e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID)
+	return id != "" && id == d.ID || d.ID == "" && e.DeviceDNSName != "" && strings.EqualFold(string(e.DeviceDNSName), d.FQDN)
+}
+
+func (e *piece) fillDevice(d *formats.Device) {
+	set(&d.ID, e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID)
+	set(&d.EntraID, e.EntraDeviceID, e.AADDeviceID)
+	set(&d.DNSDomain, e.DNSDomain)
+	set(&d.NTDomain, e.NTDomain)
+	if fqdn := first(text(d.FQDN), e.DeviceDNSName, e.HostName, e.DeviceName); fqdn != "" {
+		setHost(d, fqdn, string(e.HostName))
+	}
+	setAddresses(d, append([]string{string(e.LastIPAddress), string(e.IPAddress)}, e.IPInterfaces...))
+	set(&d.ExternalAddress, e.LastExternalAddress)
+	set(&d.MAC, e.MACAddress)
+	set(&d.OS, e.OSPlatform, e.OperatingSystem)
+	set(&d.OSVersion, e.OSVersion)
+	set(&d.OSBuild, e.OSBuild)
+	set(&d.Group, e.GroupName)
+	set(&d.GroupID, e.GroupID)
+	set(&d.Health, e.HealthStatus)
+	set(&d.Risk, e.RiskScore)
+	set(&d.Onboarding, e.OnboardingStatus)
+	set(&d.Antivirus, e.AVStatus)
+	set(&d.FirstSeen, e.FirstSeen, e.FirstSeenXDR)
+	d.Tags = append(d.Tags, e.Tags...)
+	for _, u := range e.LoggedOnUsers {
+		if name := u.get().qualified(); name != "" {
+			d.LoggedOnUsers = append(d.LoggedOnUsers, name)
+		}
+	}
+	v := e.VM.get()
+	set(&d.VMID, v.ID)
+	set(&d.VMResourceID, v.ResourceID)
+	set(&d.SubscriptionID, v.SubscriptionID)
+}
+
+// set gives *to its value unless it has one.
+func set(to *string, from ...text) {
+	if *to == "" {
+		*to = first(from...)
+	}
+}
+
+// setAddresses keeps the addresses of a device and chooses the one that stands for it: not loopback, not link-local,
+// IPv4 before IPv6.
+func setAddresses(d *formats.Device, all []string) {
+	best := 0
+	for _, s := range all {
+		a, err := netip.ParseAddr(strings.TrimSpace(s))
+		if err != nil {
+			continue
+		}
+		d.Addresses = append(d.Addresses, s)
+		worth := 1
+		if !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() {
+			worth = 2
+			if a.Is4() {
+				worth = 3
+			}
+		}
+		if worth > best && worth > 1 {
+			best, d.Address = worth, s
+		}
+	}
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func (e *piece) fileDetection() formats.File {
+	if e.Details.is != nil {
+		return e.Details.is.detection()
+	}
+	return formats.File{Name: string(e.FileName), Path: joinPath(string(e.FilePath), string(e.FileName)),
+		SHA1: string(e.SHA1), SHA256: string(e.SHA256), MD5: string(e.MD5)}
+}
+
+func (f *fileDetails) detection() formats.File {
+	return formats.File{Name: string(f.FileName), Path: joinPath(string(f.FilePath), string(f.FileName)), Size: string(f.FileSize),
+		SHA1: string(f.SHA1), SHA256: string(f.SHA256), MD5: string(f.MD5), Publisher: string(f.Publisher), Signer: string(f.Signer), Issuer: string(f.Issuer)}
+}
+
+func (e *piece) processDetection() formats.Process {
+	p := formats.Process{ID: string(e.ProcessID), CommandLine: string(e.CommandLine), Created: first(e.ProcessCreated, e.ProcessTime),
+		ParentID: string(e.ParentID), ParentCreated: first(e.ParentCreated, e.ParentTime), User: e.account().qualified()}
+	image := e.fileDetection()
+	if e.ImageFile.is != nil {
+		image = e.ImageFile.is.detection()
+	}
+	p.Name, p.Path, p.SHA1, p.SHA256, p.MD5 = image.Name, image.Path, image.SHA1, image.SHA256, image.MD5
+	parent := e.ParentImageFile.get().detection()
+	p.ParentName = first(text(parent.Name), e.ParentFileName)
+	p.ParentPath = first(text(parent.Path), text(joinPath(string(e.ParentFilePath), string(e.ParentFileName))))
+	return p
+}
+
+// fillMail fills what is still empty, so that a message and its cluster complete each other.
+func (e *piece) fillMail(m *formats.Mail) {
+	set(&m.Sender, e.Sender.get().EmailAddress, e.EnvelopeSender.get().EmailAddress, e.SenderText, e.SenderFrom)
+	set(&m.SenderAddress, e.SenderIP, e.TeamsSenderIP)
+	set(&m.Recipient, e.RecipientAddress, e.Recipient)
+	if m.Recipient == "" && len(e.Recipients) > 0 {
+		m.Recipient = e.Recipients[0]
+	}
+	set(&m.Subject, e.Subject)
+	set(&m.NetworkMessageID, e.NetworkMessageID)
+	set(&m.InternetMessageID, e.InternetMessageID, e.MessageID)
+	set(&m.DeliveryAction, e.DeliveryAction)
+	set(&m.DeliveryLocation, e.DeliveryLocation)
+	if len(m.Threats) == 0 {
+		m.Threats = append(m.Threats, e.Threats...)
+	}
+	set(&m.ClusterBy, e.ClusterBy)
+	set(&m.ClusterValue, e.ClusterByValue)
+	set(&m.ClusterCount, e.EmailCount)
+}
+
+// joinPath returns the full path of a file. APIs give the folder in most records and the full path in some.
+func joinPath(folder, name string) string {
+	if folder == "" || name == "" {
+		return folder
+	}
+	separator := `\`
+	if strings.Contains(folder, "/") && !strings.Contains(folder, `\`) {
+		separator = "/"
+	}
+	trimmed := strings.TrimRight(folder, `\/`)
+	if at := strings.LastIndexAny(folder, `\/`); strings.EqualFold(folder[at+1:], name) {
+		return folder
+	}
+	return trimmed + separator + name
+}
+
+// identity is what makes two pieces of one type the same; "" when the piece says nothing of its own.
+func (e *piece) identity() string {
+	f, img := e.fileDetection(), e.ImageFile.get()
+	u := e.account()
+	return joinNonEmpty(first(e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID), string(e.DeviceDNSName), f.Name, f.Path, f.SHA1, f.SHA256, f.MD5,
+		string(e.ProcessID), string(e.CommandLine), first(e.ProcessCreated, e.ProcessTime), string(img.SHA1), string(img.FileName),
+		string(e.IPAddress), string(e.URL), string(u.AccountName), string(u.DomainName), string(u.UserSID), string(u.UserPrincipalName),
+		first(e.PrimaryAddress, e.MailboxAddress), string(e.NetworkMessageID), string(e.ClusterByValue), first(e.RecipientAddress, e.Recipient),
+		string(e.RegistryHive), string(e.RegistryKey), string(e.RegistryValueName), string(e.RegistryValue),
+		first(e.ResourceID, e.AmazonResourceID, e.FullResourceName, e.ImageID, e.ContainerID), first(e.AppID, e.ApplicationID, e.ObjectID),
+		first(e.Name, e.DisplayName, e.ResourceName), string(e.DomainName), string(e.HashValue), string(e.SecurityGroupID))
+}
+
+func joinNonEmpty(all ...string) string {
+	if strings.Join(all, "") == "" {
+		return ""
+	}
+	return strings.Join(all, "\x00")
+}

@@ -1,0 +1,142 @@
+package defender
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// text is a scalar of any JSON type as text. null, objects and arrays read as "".
+type text string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*t = ""
+	switch dec.PeekKind() {
+	case '{', '[':
+		return dec.SkipValue()
+	}
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if tok.Kind() != 'n' {
+		*t = text(said(tok.String()))
+	}
+	return nil
+}
+
+// said returns "" for Microsoft's other way to say nothing: the string "null".
+func said(s string) string {
+	if s == "null" {
+		return ""
+	}
+	return s
+}
+
+// texts is a list of scalars, or one scalar. Members that are objects count by their "name", "displayName" or
+// "emailAddress", else not at all.
+type texts []string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *texts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*t = nil
+	if dec.PeekKind() != '[' {
+		var one text
+		if err := one.UnmarshalJSONFrom(dec); err != nil {
+			return err
+		}
+		if one != "" {
+			*t = texts{string(one)}
+		}
+		return nil
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' && dec.PeekKind() != 0 {
+		var one text
+		if err := one.UnmarshalJSONFrom(dec); err != nil {
+			return err
+		}
+		if one != "" {
+			*t = append(*t, string(one))
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// values is a list of JSON values; anything but an array reads as none.
+type values []jsontext.Value
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (v *values) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*v = nil
+	if dec.PeekKind() != '[' {
+		return dec.SkipValue()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' && dec.PeekKind() != 0 {
+		one, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		*v = append(*v, one.Clone())
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// object is a JSON object read into T; anything else reads as the zero T.
+type object[T any] struct{ is *T }
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (o *object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	o.is = nil
+	if dec.PeekKind() != '{' {
+		return dec.SkipValue()
+	}
+	o.is = new(T)
+	return unmarshalNext(dec, o.is)
+}
+
+// get returns what was read, or an empty T.
+func (o *object[T]) get() *T {
+	if o.is == nil {
+		return new(T)
+	}
+	return o.is
+}
+
+// timeForms are the forms in which the APIs and their collectors write times; the zone is UTC where none is given.
+var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"}
+
+// parseTime reads a time; ok is false when s is none. The year 1 stands for none.
+func parseTime(s string) (t time.Time, ok bool) {
+	s = strings.TrimSpace(s)
+	for _, form := range timeForms {
+		if t, err := time.Parse(form, s); err == nil {
+			if t.Year() <= 1 {
+				return time.Time{}, true
+			}
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// moment reads a time field; one that is no time is a problem.
+func (p *problemList) moment(field string, s text) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	t, ok := parseTime(string(s))
+	if !ok {
+		p.add(field, "not a time")
+	}
+	return t
+}
