@@ -3,6 +3,7 @@ package disk
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	mathbits "math/bits"
 )
 
 // keyID stands for a source and a key: the first half of the SHA-256 of both. Two keys with one id would need 2^64
@@ -18,44 +19,78 @@ func keyIDOf(scratch []byte, source, key string) (keyID, []byte) {
 	return keyID(sum[:16]), scratch
 }
 
-// filter tells which keys are certainly not in a generation: a Bloom filter in blocks of one cache line, so that
-// asking costs one access to memory. With ten bits a key about one answer in a hundred is a false "perhaps".
+// filter tells which keys are certainly not in a generation: a Bloom filter in blocks of 512 bits. With ten bits a key
+// about one answer in a hundred is a false "perhaps". In this form it is stored; it is asked through filters.
 type filter []byte
 
 const (
-	filterBlock      = 64
+	blockBits        = 512
 	filterBitsPerKey = 10
 	filterProbes     = 6
+	filterBlocks     = generationKeys*filterBitsPerKey/blockBits + 1
+	filterSize       = filterBlocks * blockBits / 8
 )
 
-// newFilter returns a filter for n keys.
-func newFilter(n int) filter {
-	blocks := n*filterBitsPerKey/(8*filterBlock) + 1
-	return make(filter, blocks*filterBlock)
-}
+func newFilter() filter { return make(filter, filterSize) }
 
-// block returns the cache line of a key, and the bits that choose places in it. An id is a hash already.
-func (f filter) block(id keyID) (line []byte, bits uint64) {
-	n := uint64(len(f) / filterBlock)
-	i := binary.LittleEndian.Uint64(id[:]) % n * filterBlock
-	return f[i : i+filterBlock], binary.LittleEndian.Uint64(id[8:])
+// place returns the first bit of a key's block and what chooses the bits in it. An id is a hash already.
+func place(id keyID) (first, choice uint64) {
+	return binary.LittleEndian.Uint64(id[:]) % filterBlocks * blockBits, binary.LittleEndian.Uint64(id[8:])
 }
 
 func (f filter) add(id keyID) {
-	line, bits := f.block(id)
+	first, choice := place(id)
 	for range filterProbes {
-		line[bits>>3&63] |= 1 << (bits & 7)
-		bits >>= 9
+		bit := first + choice%blockBits
+		f[bit/8] |= 1 << (bit % 8)
+		choice /= blockBits
 	}
 }
 
-func (f filter) mayHave(id keyID) bool {
-	line, bits := f.block(id)
-	for range filterProbes {
-		if line[bits>>3&63]&(1<<(bits&7)) == 0 {
-			return false
-		}
-		bits >>= 9
+// filters holds the filters of many generations side by side: a row holds one bit of each of 64 generations, so that
+// six rows answer for all of these at once.
+type filters map[uint64][]uint64 // rows by number of the generation / 64
+
+// add takes in the filter of a generation.
+func (f filters) add(generation uint64, bits filter) {
+	rows := f[generation/64]
+	if rows == nil {
+		rows = make([]uint64, filterBlocks*blockBits)
+		f[generation/64] = rows
 	}
-	return true
+	column := uint64(1) << (generation % 64)
+	for i := 0; i+8 <= len(bits); i += 8 {
+		for word := binary.LittleEndian.Uint64(bits[i:]); word != 0; word &= word - 1 {
+			rows[i*8+mathbits.TrailingZeros64(word)] |= column
+		}
+	}
+}
+
+// remove takes out a generation that is no more.
+func (f filters) remove(generation uint64) {
+	rows, column, left := f[generation/64], uint64(1)<<(generation%64), uint64(0)
+	for i := range rows {
+		rows[i] &^= column
+		left |= rows[i]
+	}
+	if left == 0 {
+		delete(f, generation/64)
+	}
+}
+
+// mayHave returns which of 64 generations may have a key, one bit each.
+func (f filters) mayHave(group uint64, id keyID) uint64 {
+	rows := f[group]
+	if rows == nil {
+		return 0
+	}
+	first, choice := place(id)
+	found := ^uint64(0)
+	for range filterProbes {
+		if found &= rows[first+choice%blockBits]; found == 0 {
+			return 0
+		}
+		choice /= blockBits
+	}
+	return found
 }

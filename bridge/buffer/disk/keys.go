@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // How keys are kept. Keys are random, so a tree of ten million of them would touch a page of its own for each key of
 // a batch. Instead the keys of a commit go into the index as one value, one behind the other (bucketRecent), and into
 // a map. When the map is full it becomes a generation: a bucket written once, in order, with a filter of its own
-// (bucketFilters) that is held in memory, 10 bits a key. A key is looked up in the map, then in the generations whose
+// (bucketFilters) that is held in memory, 10 bits a key, beside those of 63 others. A key is looked up in the map, then in the generations whose
 // filter says perhaps, the newest first. The cost of a commit does not depend on how many keys there are, and keys
 // that expire go as a whole generation.
 const (
@@ -25,20 +26,21 @@ const (
 // keyIndex is what is known of all keys. The committer alone uses it.
 type keyIndex struct {
 	recent      map[keyID]keyState
-	blobs       uint64 // number of the last value in bucketRecent
-	generations []generation
+	blobs       uint64       // number of the last value in bucketRecent
+	generations []generation // oldest first, their numbers ascend
+	filters     filters
 }
 
 // generation is one bucket of keys.
 type generation struct {
 	id     uint64
-	newest int64 // stamp of when it was written: no key in it was written later
-	filter filter
+	newest int64  // stamp of when it was written: no key in it was written later
+	filter filter // of a new one, until it is taken in
 }
 
 // load reads the map and the filters.
 func (k *keyIndex) load(tx *bolt.Tx) error {
-	k.recent, k.blobs, k.generations = make(map[keyID]keyState), 0, nil
+	k.recent, k.blobs, k.generations, k.filters = make(map[keyID]keyState), 0, nil, filters{}
 	cursor := tx.Bucket(bucketRecent).Cursor()
 	for seq, blob := cursor.First(); seq != nil; seq, blob = cursor.Next() {
 		k.blobs = binary.BigEndian.Uint64(seq)
@@ -55,12 +57,12 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 		}
 	}
 	return tx.Bucket(bucketFilters).ForEach(func(id, v []byte) error {
-		if len(id) != 8 || len(v) < 8+filterBlock || (len(v)-8)%filterBlock != 0 {
+		if len(id) != 8 || len(v) != 8+filterSize {
 			return damaged("the filters of the keys")
 		}
-		k.generations = append(k.generations, generation{
-			id: binary.BigEndian.Uint64(id), newest: int64(binary.LittleEndian.Uint64(v)), filter: bytes.Clone(v[8:]),
-		})
+		g := generation{id: binary.BigEndian.Uint64(id), newest: int64(binary.LittleEndian.Uint64(v))}
+		k.generations = append(k.generations, g)
+		k.filters.add(g.id, v[8:])
 		return nil
 	})
 }
@@ -70,21 +72,29 @@ func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keyState, bool) {
 	if s, ok := k.recent[id]; ok {
 		return s, true
 	}
-	for i := len(k.generations) - 1; i >= 0; i-- {
-		g := &k.generations[i]
-		if !g.filter.mayHave(id) {
-			continue
-		}
-		bucket := tx.Bucket(bucketKeys).Bucket(bigEndian(g.id))
-		if bucket == nil {
-			continue
-		}
-		// A value that cannot be read counts as not seen: a repeat, no loss.
-		if s, ok := parseState(bucket.Get(id[:])); ok {
-			return s, true
+	if len(k.generations) == 0 {
+		return keyState{}, false
+	}
+	oldest, newest := k.generations[0].id/64, k.generations[len(k.generations)-1].id/64
+	for group := newest; group+1 > oldest; group-- {
+		for found := k.filters.mayHave(group, id); found != 0; {
+			bit := uint64(bits.Len64(found)) - 1
+			found &^= 1 << bit
+			if s, ok := k.read(tx, group*64+bit, id); ok {
+				return s, true
+			}
 		}
 	}
 	return keyState{}, false
+}
+
+// read looks for a key in a generation. A value that cannot be read counts as not seen: a repeat, no loss.
+func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keyState, bool) {
+	bucket := tx.Bucket(bucketKeys).Bucket(bigEndian(generation))
+	if bucket == nil {
+		return keyState{}, false
+	}
+	return parseState(bucket.Get(id[:]))
 }
 
 // put writes the states of one commit.
@@ -124,7 +134,7 @@ func (k *keyIndex) expired(now int64) bool {
 
 // fold makes the map a generation, in a transaction of its own.
 func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
-	g := generation{id: 1, newest: now, filter: newFilter(len(k.recent))}
+	g := generation{id: 1, newest: now, filter: newFilter()}
 	if n := len(k.generations); n > 0 {
 		g.id = k.generations[n-1].id + 1
 	}
@@ -161,6 +171,8 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 
 // folded follows a fold that was committed.
 func (k *keyIndex) folded(g generation) {
+	k.filters.add(g.id, g.filter)
+	g.filter = nil
 	k.generations = append(k.generations, g)
 	k.recent = make(map[keyID]keyState)
 	k.blobs = 0
@@ -173,6 +185,12 @@ func (k *keyIndex) expire(tx *bolt.Tx) error {
 		return err
 	}
 	return tx.Bucket(bucketKeys).DeleteBucket(id)
+}
+
+// forget follows an expire that was committed.
+func (k *keyIndex) forget() {
+	k.filters.remove(k.generations[0].id)
+	k.generations = slices.Delete(k.generations, 0, 1)
 }
 
 func bigEndian(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

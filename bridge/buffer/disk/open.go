@@ -89,6 +89,7 @@ func Open(opts Options) (*Buffer, error) {
 		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	b.logDir = filepath.Join(b.dir, logName)
+	b.scratch, b.block = map[keyID]keyState{}, make([]byte, 0, writeSize+4096)
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.release())
 	}
@@ -264,11 +265,11 @@ func (b *Buffer) settleFiles() error {
 		case info.Size() < s.size:
 			b.damage(Damage{Segment: s.id, Offset: info.Size(), Bytes: s.size - info.Size(), Cause: "the file is too short"})
 		case last && s.size < b.opts.segmentSize:
-			if b.w, err = openSegment(b.opts.FS, b.logDir, s); err != nil {
+			if b.w, err = openSegment(b.opts.FS, b.logDir, s, b.block); err != nil {
 				return err
 			}
 		case info.Size() > s.size:
-			w, err := openSegment(b.opts.FS, b.logDir, s)
+			w, err := openSegment(b.opts.FS, b.logDir, s, b.block)
 			if err != nil {
 				return err
 			}

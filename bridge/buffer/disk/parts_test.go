@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"testing"
@@ -53,23 +54,44 @@ func TestSettled(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
-	const n = 10_000
+	const n = 300
 	id := func(i int) keyID { s := sha256.Sum256(fmt.Append(nil, i)); return keyID(s[:16]) }
-	f := newFilter(n)
-	for i := range n {
-		f.add(id(i))
-	}
-	wrong := 0
-	for i := range n {
-		if !f.mayHave(id(i)) {
-			t.Fatalf("key %d was added", i)
+	all := filters{}
+	const generations = 70
+	for g := range uint64(generations) {
+		f := newFilter()
+		for i := range n {
+			f.add(id(int(g)*n + i))
 		}
-		if f.mayHave(id(n + i)) {
-			wrong++
+		all.add(g, f)
+	}
+	check := func(from uint64) {
+		t.Helper()
+		wrong := 0
+		for i := range generations * n {
+			own := uint64(i / n)
+			for group := range uint64(2) {
+				found := all.mayHave(group, id(i))
+				if group == own/64 && own >= from {
+					if found&(1<<(own%64)) == 0 {
+						t.Fatalf("key %d is in generation %d", i, own)
+					}
+					found &^= 1 << (own % 64)
+				}
+				wrong += bits.OnesCount64(found)
+			}
+		}
+		if wrong > generations*generations*n/40 {
+			t.Fatalf("%d of %d answers are wrong", wrong, generations*generations*n)
 		}
 	}
-	if wrong > n/40 {
-		t.Fatalf("%d of %d answers are wrong", wrong, n)
+	check(0)
+	for g := range uint64(64) {
+		all.remove(g)
+	}
+	check(64)
+	if len(all) != 1 {
+		t.Fatalf("%d groups are left", len(all))
 	}
 }
 

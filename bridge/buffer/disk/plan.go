@@ -121,7 +121,7 @@ func (p *plan) append(r *request, full bool) (ok bool, err error) {
 // decision is what becomes of a batch.
 type decision struct {
 	stored  []stored
-	states  map[keyID]keyState
+	states  map[keyID]keyState // valid until the next decision
 	outcome buffer.Outcome
 	need    int64 // bytes of the frames
 }
@@ -129,7 +129,8 @@ type decision struct {
 // decide applies the rule of decide.go to each record, one after the other: a key that comes twice in a batch is
 // treated as if it had come in two.
 func (p *plan) decide(r *request) decision {
-	d := decision{states: make(map[keyID]keyState, len(r.ids))}
+	clear(p.b.scratch)
+	d := decision{states: p.b.scratch}
 	for i := range r.batch.Records {
 		rec := &r.batch.Records[i]
 		old, seen := p.lookup(d.states, r.ids[i])
@@ -230,7 +231,7 @@ func (p *plan) roomInSegment(size int64) error {
 			return err
 		}
 	}
-	w, err := createSegment(p.b.opts.FS, p.b.logDir, p.b.id, p.end.segment)
+	w, err := createSegment(p.b.opts.FS, p.b.logDir, p.b.id, p.end.segment, p.b.block)
 	if err != nil {
 		return err
 	}

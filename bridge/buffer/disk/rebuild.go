@@ -73,7 +73,7 @@ func (r *rebuilder) run() error {
 	if err != nil {
 		return err
 	}
-	r.ids, r.keys.recent = map[string]int{}, map[keyID]keyState{}
+	r.ids, r.keys.recent, r.keys.filters = map[string]int{}, map[keyID]keyState{}, filters{}
 	if err := r.findID(ids); err != nil {
 		return err
 	}

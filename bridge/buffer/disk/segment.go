@@ -136,16 +136,17 @@ type writer struct {
 const writeSize = 1 << 20
 
 // createSegment makes a segment file with its header. Its entry in the folder is not synced yet.
-func createSegment(fsys FS, dir string, log logID, id uint64) (*writer, error) {
+// block is what it gathers frames in.
+func createSegment(fsys FS, dir string, log logID, id uint64, block []byte) (*writer, error) {
 	f, err := fsys.OpenFile(segmentPath(dir, id), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &writer{file: f, id: id, buf: appendSegmentHeader(nil, log, id)}, nil
+	return &writer{file: f, id: id, buf: appendSegmentHeader(block[:0], log, id)}, nil
 }
 
 // openSegment opens a segment to append behind what is committed, and cuts off what lies behind that.
-func openSegment(fsys FS, dir string, s *segment) (*writer, error) {
+func openSegment(fsys FS, dir string, s *segment, block []byte) (*writer, error) {
 	f, err := fsys.OpenFile(segmentPath(dir, s.id), os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -154,7 +155,7 @@ func openSegment(fsys FS, dir string, s *segment) (*writer, error) {
 		f.Close()
 		return nil, err
 	}
-	return &writer{file: f, id: s.id, off: s.size, synced: true}, nil
+	return &writer{file: f, id: s.id, off: s.size, buf: block[:0], synced: true}, nil
 }
 
 // size is where the next frame begins.

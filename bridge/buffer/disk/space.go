@@ -218,7 +218,7 @@ func (b *Buffer) expireKeys() error {
 	if err := b.update(b.keys.expire); err != nil {
 		return errors.Join(err, b.view(b.keys.load))
 	}
-	b.keys.generations = slices.Delete(b.keys.generations, 0, 1)
+	b.keys.forget()
 	return nil
 }
 
