@@ -34,7 +34,7 @@ type Options struct {
 	Transaction func(commit func() error) error
 
 	segmentSize int64
-	noSync      bool // of the index; for tests that simulate what is on disk
+	noSync      bool // of the index, and next to no reserve; for tests that simulate what is on disk
 }
 
 const (
@@ -117,6 +117,9 @@ func (b *Buffer) open() error {
 		return err
 	}
 	b.reserve = reserve{path: filepath.Join(b.dir, reserveName), size: reserveSize}
+	if b.opts.noSync {
+		b.reserve.size = 1
+	}
 	b.reserve.hold()
 	b.quarantine.open(filepath.Join(b.dir, quarantineName), b.opts)
 	if err := b.openIndex(); err != nil {
