@@ -8,39 +8,39 @@ import (
 
 // endpointAlert is an alert of the Defender for Endpoint API.
 type endpointAlert struct {
-	ID                 text              `json:"id"`
-	IncidentID         text              `json:"incidentId"`
-	InvestigationID    text              `json:"investigationId"`
-	InvestigationState text              `json:"investigationState"`
-	Title              text              `json:"title"`
-	Description        text              `json:"description"`
-	RecommendedAction  text              `json:"recommendedAction"`
-	Category           text              `json:"category"`
-	Severity           text              `json:"severity"`
-	Status             text              `json:"status"`
-	Classification     text              `json:"classification"`
-	Determination      text              `json:"determination"`
-	DetectionSource    text              `json:"detectionSource"`
-	DetectorID         text              `json:"detectorId"`
-	ThreatFamilyName   text              `json:"threatFamilyName"`
-	ThreatName         text              `json:"threatName"`
-	AlertCreationTime  text              `json:"alertCreationTime"`
-	FirstEventTime     text              `json:"firstEventTime"`
-	LastEventTime      text              `json:"lastEventTime"`
-	LastUpdateTime     text              `json:"lastUpdateTime"`
-	ResolvedTime       text              `json:"resolvedTime"`
-	MachineID          text              `json:"machineId"`
-	ComputerDNSName    text              `json:"computerDnsName"`
-	RbacGroupName      text              `json:"rbacGroupName"`
-	RbacGroupID        text              `json:"rbacGroupId"`
-	TenantID           text              `json:"aadTenantId"`
-	AssignedTo         text              `json:"assignedTo"`
-	RelatedUser        object[user]      `json:"relatedUser"`
-	Comments           []object[comment] `json:"comments"`
-	LoggedOnUsers      []object[user]    `json:"loggedOnUsers"`
-	AlertUser          object[user]      `json:"alertUser"` // before 2020
-	Evidence           values            `json:"evidence"`
-	MitreTechniques    texts             `json:"mitreTechniques"`
+	ID                 text          `json:"id"`
+	IncidentID         text          `json:"incidentId"`
+	InvestigationID    text          `json:"investigationId"`
+	InvestigationState text          `json:"investigationState"`
+	Title              text          `json:"title"`
+	Description        text          `json:"description"`
+	RecommendedAction  text          `json:"recommendedAction"`
+	Category           text          `json:"category"`
+	Severity           text          `json:"severity"`
+	Status             text          `json:"status"`
+	Classification     text          `json:"classification"`
+	Determination      text          `json:"determination"`
+	DetectionSource    text          `json:"detectionSource"`
+	DetectorID         text          `json:"detectorId"`
+	ThreatFamilyName   text          `json:"threatFamilyName"`
+	ThreatName         text          `json:"threatName"`
+	AlertCreationTime  text          `json:"alertCreationTime"`
+	FirstEventTime     text          `json:"firstEventTime"`
+	LastEventTime      text          `json:"lastEventTime"`
+	LastUpdateTime     text          `json:"lastUpdateTime"`
+	ResolvedTime       text          `json:"resolvedTime"`
+	MachineID          text          `json:"machineId"`
+	ComputerDNSName    text          `json:"computerDnsName"`
+	RbacGroupName      text          `json:"rbacGroupName"`
+	RbacGroupID        text          `json:"rbacGroupId"`
+	TenantID           text          `json:"aadTenantId"`
+	AssignedTo         text          `json:"assignedTo"`
+	RelatedUser        object[user]  `json:"relatedUser"`
+	Comments           list[comment] `json:"comments"`
+	LoggedOnUsers      list[user]    `json:"loggedOnUsers"`
+	AlertUser          object[user]  `json:"alertUser"` // before 2020
+	Evidence           values        `json:"evidence"`
+	MitreTechniques    texts         `json:"mitreTechniques"`
 }
 
 // user is an account as the APIs nest it, under all its names.

@@ -4,40 +4,40 @@ import "github.com/siembridge/siembridge/formats"
 
 // graphAlert is an alert of Graph's alerts_v2 (schema v1.0 of microsoft.graph.security.alert).
 type graphAlert struct {
-	ID                 text              `json:"id"`
-	ProviderAlertID    text              `json:"providerAlertId"`
-	IncidentID         text              `json:"incidentId"`
-	TenantID           text              `json:"tenantId"`
-	DetectorID         text              `json:"detectorId"`
-	AlertPolicyID      text              `json:"alertPolicyId"`
-	ProductName        text              `json:"productName"`
-	Title              text              `json:"title"`
-	Description        text              `json:"description"`
-	RecommendedActions text              `json:"recommendedActions"`
-	Category           text              `json:"category"`
-	Categories         texts             `json:"categories"`
-	Severity           text              `json:"severity"`
-	Status             text              `json:"status"`
-	ServiceSource      text              `json:"serviceSource"`
-	DetectionSource    text              `json:"detectionSource"`
-	Classification     text              `json:"classification"`
-	Determination      text              `json:"determination"`
-	InvestigationState text              `json:"investigationState"`
-	Created            text              `json:"createdDateTime"`
-	Updated            text              `json:"lastUpdateDateTime"`
-	FirstActivity      text              `json:"firstActivityDateTime"`
-	LastActivity       text              `json:"lastActivityDateTime"`
-	Resolved           text              `json:"resolvedDateTime"`
-	AlertWebURL        text              `json:"alertWebUrl"`
-	IncidentWebURL     text              `json:"incidentWebUrl"`
-	AssignedTo         text              `json:"assignedTo"`
-	Actor              text              `json:"actorDisplayName"`
-	ThreatDisplayName  text              `json:"threatDisplayName"`
-	ThreatFamilyName   text              `json:"threatFamilyName"`
-	MitreTechniques    texts             `json:"mitreTechniques"`
-	SystemTags         texts             `json:"systemTags"`
-	Comments           []object[comment] `json:"comments"`
-	Evidence           values            `json:"evidence"`
+	ID                 text          `json:"id"`
+	ProviderAlertID    text          `json:"providerAlertId"`
+	IncidentID         text          `json:"incidentId"`
+	TenantID           text          `json:"tenantId"`
+	DetectorID         text          `json:"detectorId"`
+	AlertPolicyID      text          `json:"alertPolicyId"`
+	ProductName        text          `json:"productName"`
+	Title              text          `json:"title"`
+	Description        text          `json:"description"`
+	RecommendedActions text          `json:"recommendedActions"`
+	Category           text          `json:"category"`
+	Categories         texts         `json:"categories"`
+	Severity           text          `json:"severity"`
+	Status             text          `json:"status"`
+	ServiceSource      text          `json:"serviceSource"`
+	DetectionSource    text          `json:"detectionSource"`
+	Classification     text          `json:"classification"`
+	Determination      text          `json:"determination"`
+	InvestigationState text          `json:"investigationState"`
+	Created            text          `json:"createdDateTime"`
+	Updated            text          `json:"lastUpdateDateTime"`
+	FirstActivity      text          `json:"firstActivityDateTime"`
+	LastActivity       text          `json:"lastActivityDateTime"`
+	Resolved           text          `json:"resolvedDateTime"`
+	AlertWebURL        text          `json:"alertWebUrl"`
+	IncidentWebURL     text          `json:"incidentWebUrl"`
+	AssignedTo         text          `json:"assignedTo"`
+	Actor              text          `json:"actorDisplayName"`
+	ThreatDisplayName  text          `json:"threatDisplayName"`
+	ThreatFamilyName   text          `json:"threatFamilyName"`
+	MitreTechniques    texts         `json:"mitreTechniques"`
+	SystemTags         texts         `json:"systemTags"`
+	Comments           list[comment] `json:"comments"`
+	Evidence           values        `json:"evidence"`
 }
 
 func decodeGraphAlert(raw []byte, d *formats.Detection, p *problemList) error {
@@ -70,26 +70,26 @@ func decodeGraphAlert(raw []byte, d *formats.Detection, p *problemList) error {
 
 // graphIncident is an incident of Graph.
 type graphIncident struct {
-	ID               text              `json:"id"`
-	DisplayName      text              `json:"displayName"`
-	TenantID         text              `json:"tenantId"`
-	Created          text              `json:"createdDateTime"`
-	Updated          text              `json:"lastUpdateDateTime"`
-	Status           text              `json:"status"`
-	Severity         text              `json:"severity"`
-	Classification   text              `json:"classification"`
-	Determination    text              `json:"determination"`
-	AssignedTo       text              `json:"assignedTo"`
-	WebURL           text              `json:"incidentWebUrl"`
-	Redirect         text              `json:"redirectIncidentId"`
-	CustomTags       texts             `json:"customTags"`
-	SystemTags       texts             `json:"systemTags"`
-	Description      text              `json:"description"`
-	Summary          text              `json:"summary"`
-	ResolvingComment text              `json:"resolvingComment"`
-	LastModifiedBy   text              `json:"lastModifiedBy"`
-	PriorityScore    text              `json:"priorityScore"`
-	Comments         []object[comment] `json:"comments"`
+	ID               text          `json:"id"`
+	DisplayName      text          `json:"displayName"`
+	TenantID         text          `json:"tenantId"`
+	Created          text          `json:"createdDateTime"`
+	Updated          text          `json:"lastUpdateDateTime"`
+	Status           text          `json:"status"`
+	Severity         text          `json:"severity"`
+	Classification   text          `json:"classification"`
+	Determination    text          `json:"determination"`
+	AssignedTo       text          `json:"assignedTo"`
+	WebURL           text          `json:"incidentWebUrl"`
+	Redirect         text          `json:"redirectIncidentId"`
+	CustomTags       texts         `json:"customTags"`
+	SystemTags       texts         `json:"systemTags"`
+	Description      text          `json:"description"`
+	Summary          text          `json:"summary"`
+	ResolvingComment text          `json:"resolvingComment"`
+	LastModifiedBy   text          `json:"lastModifiedBy"`
+	PriorityScore    text          `json:"priorityScore"`
+	Comments         list[comment] `json:"comments"`
 }
 
 func decodeGraphIncident(raw []byte, d *formats.Detection, p *problemList) error {

@@ -40,6 +40,12 @@ func Identify(api API, raw []byte) (Identity, error) {
 		return id, err
 	}
 	id := Identity{Key: d.ID, Changed: d.Updated}
+	if api == Detections {
+		id.Key = d.FullID // the parts of one alert share an AlertId
+	}
+	if d.Kind == formats.KindIncident && api == Incidents && id.Key != "" {
+		id.Key = "incident:" + id.Key // an incident and an alert of one number are two records
+	}
 	switch {
 	case id.Key == "":
 		sum := sha256.Sum256(raw)
@@ -47,9 +53,6 @@ func Identify(api API, raw []byte) (Identity, error) {
 	case len(id.Key) > maxKey:
 		sum := sha256.Sum256([]byte(id.Key))
 		id.Key = "sha256:" + hex.EncodeToString(sum[:])
-	}
-	if d.Kind == formats.KindIncident && api == Incidents {
-		id.Key = "incident:" + id.Key // an incident and an alert of one number are two records
 	}
 	id.Hash = contentHash(&d)
 	return id, nil

@@ -5,39 +5,39 @@ import "github.com/siembridge/siembridge/formats"
 // xdrRecord is an incident of Defender XDR without its alerts, or an alert that an incident carried: Split makes a
 // record of each.
 type xdrRecord struct {
-	AlertID            text              `json:"alertId"` // an alert has one, an incident none
-	ProviderAlertID    text              `json:"providerAlertId"`
-	IncidentID         text              `json:"incidentId"`
-	IncidentName       text              `json:"incidentName"`
-	Redirect           text              `json:"redirectIncidentId"`
-	IncidentURI        text              `json:"incidentUri"`
-	CreatedTime        text              `json:"createdTime"`
-	CreationTime       text              `json:"creationTime"`
-	LastUpdateTime     text              `json:"lastUpdateTime"`
-	LastUpdatedTime    text              `json:"lastUpdatedTime"`
-	ResolvedTime       text              `json:"resolvedTime"`
-	FirstActivity      text              `json:"firstActivity"`
-	LastActivity       text              `json:"lastActivity"`
-	ServiceSource      text              `json:"serviceSource"`
-	DetectionSource    text              `json:"detectionSource"`
-	DetectorID         text              `json:"detectorId"`
-	Title              text              `json:"title"`
-	Description        text              `json:"description"`
-	Category           text              `json:"category"`
-	Severity           text              `json:"severity"`
-	Status             text              `json:"status"`
-	Classification     text              `json:"classification"`
-	Determination      text              `json:"determination"`
-	AssignedTo         text              `json:"assignedTo"`
-	InvestigationID    text              `json:"investigationId"`
-	InvestigationState text              `json:"investigationState"`
-	Actor              text              `json:"actorName"`
-	ThreatFamily       text              `json:"threatFamilyName"`
-	MitreTechniques    texts             `json:"mitreTechniques"`
-	Tags               texts             `json:"tags"`
-	Comments           []object[comment] `json:"comments"`
-	Devices            []object[piece]   `json:"devices"`
-	Entities           values            `json:"entities"`
+	AlertID            text          `json:"alertId"` // an alert has one, an incident none
+	ProviderAlertID    text          `json:"providerAlertId"`
+	IncidentID         text          `json:"incidentId"`
+	IncidentName       text          `json:"incidentName"`
+	Redirect           text          `json:"redirectIncidentId"`
+	IncidentURI        text          `json:"incidentUri"`
+	CreatedTime        text          `json:"createdTime"`
+	CreationTime       text          `json:"creationTime"`
+	LastUpdateTime     text          `json:"lastUpdateTime"`
+	LastUpdatedTime    text          `json:"lastUpdatedTime"`
+	ResolvedTime       text          `json:"resolvedTime"`
+	FirstActivity      text          `json:"firstActivity"`
+	LastActivity       text          `json:"lastActivity"`
+	ServiceSource      text          `json:"serviceSource"`
+	DetectionSource    text          `json:"detectionSource"`
+	DetectorID         text          `json:"detectorId"`
+	Title              text          `json:"title"`
+	Description        text          `json:"description"`
+	Category           text          `json:"category"`
+	Severity           text          `json:"severity"`
+	Status             text          `json:"status"`
+	Classification     text          `json:"classification"`
+	Determination      text          `json:"determination"`
+	AssignedTo         text          `json:"assignedTo"`
+	InvestigationID    text          `json:"investigationId"`
+	InvestigationState text          `json:"investigationState"`
+	Actor              text          `json:"actorName"`
+	ThreatFamily       text          `json:"threatFamilyName"`
+	MitreTechniques    texts         `json:"mitreTechniques"`
+	Tags               texts         `json:"tags"`
+	Comments           list[comment] `json:"comments"`
+	Devices            list[piece]   `json:"devices"`
+	Entities           values        `json:"entities"`
 }
 
 func decodeIncident(raw []byte, d *formats.Detection, p *problemList) error {

@@ -181,6 +181,12 @@ func apiError(v []byte) error {
 	return &APIError{Code: string(e.Code), Message: string(e.Message)}
 }
 
+// isError reports whether the first member of an object is "error", however it is spaced: no record begins so.
+func isError(v []byte) bool {
+	rest, ok := bytes.CutPrefix(v, []byte("{"))
+	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"error"`))
+}
+
 // record hands one record out.
 func (s *splitter) record(v jsontext.Value) error {
 	s.page.Records++
@@ -188,11 +194,11 @@ func (s *splitter) record(v jsontext.Value) error {
 		s.page.TooLarge++
 		return nil
 	}
-	if bytes.HasPrefix(v, []byte(`{"error":{`)) {
+	if isError(v) {
 		var e struct {
 			Error jsontext.Value `json:"error"`
 		}
-		if unmarshal(v, &e) == nil {
+		if unmarshal(v, &e) == nil && e.Error.Kind() == '{' {
 			return apiError(e.Error)
 		}
 	}
@@ -227,7 +233,7 @@ func (s *splitter) incident(v jsontext.Value) error {
 		return err
 	}
 	for _, alert := range parts.Alerts {
-		if len(alert) > 1 && alert[0] == '{' && parts.ID != nil && !bytes.Contains(alert, []byte(`"incidentId"`)) {
+		if alert.Kind() == '{' && bytes.IndexByte(alert, '"') > 0 && parts.ID != nil && !bytes.Contains(alert, []byte(`"incidentId"`)) {
 			alert = append(append([]byte(`{"incidentId":`+string(parts.ID)+`,`), alert[1:]...), ""...)
 		}
 		if err := s.emit(alert); err != nil {

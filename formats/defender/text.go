@@ -35,8 +35,7 @@ func said(s string) string {
 	return s
 }
 
-// texts is a list of scalars, or one scalar. Members that are objects count by their "name", "displayName" or
-// "emailAddress", else not at all.
+// texts is a list of scalars, or one scalar. Members that are objects or lists do not count.
 type texts []string
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
@@ -110,6 +109,29 @@ func (o *object[T]) get() *T {
 		return new(T)
 	}
 	return o.is
+}
+
+// list is a JSON array of objects; anything but an array reads as none.
+type list[T any] []object[T]
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*l = nil
+	if dec.PeekKind() != '[' {
+		return dec.SkipValue()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' && dec.PeekKind() != 0 {
+		var one object[T]
+		if err := one.UnmarshalJSONFrom(dec); err != nil {
+			return err
+		}
+		*l = append(*l, one)
+	}
+	_, err := dec.ReadToken()
+	return err
 }
 
 // timeForms are the forms in which the APIs and their collectors write times; the zone is UTC where none is given.

@@ -1,0 +1,70 @@
+package defender
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+var everyAPI = []API{Detections, Alerts, GraphAlerts, GraphIncidents, Incidents}
+
+// FuzzDecode: whatever is JSON decodes, nothing panics, Identify says the same twice and keeps its bounds.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"id":"a","comments":"x","evidence":[null,{"entityType":"User"}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, api := range everyAPI {
+			var d formats.Detection
+			_, err := Decode(api, raw, &d)
+			if err != nil && d.Title == "" {
+				t.Fatal("an error without a minimal detection")
+			}
+			one, _ := Identify(api, raw)
+			two, _ := Identify(api, bytes.Clone(raw))
+			if one != two || len(one.Key) > maxKey || one.Key == "" {
+				t.Fatalf("%s: %+v and %+v", api, one, two)
+			}
+		}
+	})
+}
+
+// FuzzSplit: nothing panics and every record of a page that was read is an object or a scalar that Decode can be given.
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte(`{"value":[{"incidentId":7,"alerts":[{},{"alertId":"a"}]}],"@odata.nextLink":"n"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, api := range []API{GraphAlerts, Incidents} {
+			total := 0
+			_, _ = Split(api, bytes.NewReader(body), func(r []byte) error {
+				var d formats.Detection
+				_, _ = Decode(api, r, &d)
+				total += len(r)
+				return nil
+			})
+			if total > 64*(len(body)+64)*(len(body)+64) {
+				t.Fatalf("%d bytes of records from %d", total, len(body))
+			}
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	records := map[API][]byte{}
+	samples(b, func(api API, _ string, text []byte) {
+		_, _ = Split(api, bytes.NewReader(text), func(r []byte) error {
+			if n := len(r); n > len(records[api]) && n < 12_000 {
+				records[api] = r
+			}
+			return nil
+		})
+	})
+	for _, api := range everyAPI {
+		b.Run(string(api), func(b *testing.B) {
+			var d formats.Detection
+			b.SetBytes(int64(len(records[api])))
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = Decode(api, records[api], &d)
+			}
+		})
+	}
+}

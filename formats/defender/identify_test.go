@@ -1,0 +1,119 @@
+package defender
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+func identify(t *testing.T, api API, raw string) Identity {
+	t.Helper()
+	id, err := Identify(api, []byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestTouchedAlertKeepsItsHash(t *testing.T) {
+	var ids []Identity
+	for _, name := range []string{"1", "2"} {
+		text, err := os.ReadFile("testdata/graph-alerts_v2/openaev-o365-zap-update-" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Split(GraphAlerts, bytes.NewReader(text), func(record []byte) error {
+			ids = append(ids, identify(t, GraphAlerts, string(record)))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ids) != 2 || ids[0].Key != ids[1].Key || ids[0].Hash != ids[1].Hash || !ids[1].Changed.After(ids[0].Changed) {
+		t.Errorf("%+v", ids)
+	}
+}
+
+func TestContentHash(t *testing.T) {
+	const file = `{"@odata.type":"#microsoft.graph.security.fileEvidence","verdict":"malicious","fileDetails":{"sha1":"aa"}}`
+	const ip = `{"@odata.type":"#microsoft.graph.security.ipEvidence","verdict":"unknown","ipAddress":"192.0.2.1"}`
+	base := `{"id":"da1","status":"new","severity":"low","evidence":[` + file + `,` + ip + `]}`
+	want := identify(t, GraphAlerts, base)
+	for _, c := range []struct {
+		name, raw string
+		same      bool
+	}{
+		{"evidence reordered", `{"id":"da1","status":"new","severity":"low","evidence":[` + ip + `,` + file + `]}`, true},
+		{"keys reordered", `{"severity":"low","status":"new","evidence":[` + file + `,` + ip + `],"id":"da1"}`, true},
+		{"white space", strings.ReplaceAll(base, ",", " ,\n\t"), true},
+		{"case of words", strings.ReplaceAll(base, `"new"`, `"New"`), true},
+		{"comment and time", strings.Replace(base, `{"id"`, `{"comments":[{"comment":"x"}],"lastUpdateDateTime":"2026-01-01T00:00:00Z","id"`, 1), true},
+		{"status", strings.ReplaceAll(base, `"new"`, `"resolved"`), false},
+		{"severity", strings.ReplaceAll(base, `"low"`, `"high"`), false},
+		{"verdict", strings.ReplaceAll(base, `"malicious"`, `"suspicious"`), false},
+		{"less evidence", strings.ReplaceAll(base, ","+ip, ""), false},
+	} {
+		if got := identify(t, GraphAlerts, c.raw); got.Key != "da1" || (got.Hash == want.Hash) != c.same {
+			t.Errorf("%s: same hash is %v, want %v", c.name, got.Hash == want.Hash, c.same)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	one := identify(t, Detections, `{"AlertId":"da1","AlertPart":0,"AlertTitle":"t"}`)
+	two := identify(t, Detections, `{"AlertId":"da1","AlertPart":1,"AlertTitle":"t"}`)
+	if one.Key == two.Key || !strings.HasPrefix(one.Key, "sha256:") {
+		t.Errorf("parts without FullId: %q and %q", one.Key, two.Key)
+	}
+	for _, n := range []int{503, 504, 512, 513, 5000} {
+		for _, api := range []API{GraphAlerts, Incidents} {
+			raw := `{"id":"` + strings.Repeat("x", n) + `","incidentId":"` + strings.Repeat("x", n) + `"}`
+			if got := identify(t, api, raw); len(got.Key) > maxKey {
+				t.Errorf("%s: a key of %d bytes", api, len(got.Key))
+			}
+		}
+	}
+}
+
+func TestSplitOfErrors(t *testing.T) {
+	for _, body := range []string{
+		`{"error":{"code":"TooManyRequests","message":"m"}}`,
+		"{\n \"error\": {\n  \"code\": \"TooManyRequests\"}}",
+		"{\"value\": [\n {\n  \"error\": {\"code\": \"TooManyRequests\"}\n }]}",
+	} {
+		var e *APIError
+		if _, err := Split(GraphAlerts, strings.NewReader(body), func([]byte) error { return nil }); !errors.As(err, &e) || e.Code != "TooManyRequests" {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+	for body, want := range map[string]error{`{"value":[{"id":"a"},{"id`: ErrTruncated, `[{"id":"a"}`: ErrTruncated, ``: ErrTruncated,
+		`<html></html>`: ErrNotPage, `7`: ErrNotPage} {
+		if _, err := Split(GraphAlerts, strings.NewReader(body), func([]byte) error { return nil }); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", body, err, want)
+		}
+	}
+}
+
+func TestSplitOfIncidents(t *testing.T) {
+	var got []string
+	page, err := Split(Incidents, strings.NewReader(`{"value":[{"incidentId":7,"alerts":[{},{"alertId":"a"}]}]}`), func(r []byte) error {
+		got = append(got, string(r))
+		return nil
+	})
+	if want := `{"incidentId":7} {} {"incidentId":7,"alertId":"a"}`; err != nil || page.Records != 1 || strings.Join(got, " ") != want {
+		t.Errorf("%v %+v %q", err, page, got)
+	}
+}
+
+func TestOddTypesDoNotFailARecord(t *testing.T) {
+	for _, api := range []API{Detections, Alerts, GraphAlerts, GraphIncidents, Incidents} {
+		for _, v := range []string{`"x"`, `{}`, `[]`, `[1,"x",null,[[]]]`, `7`, `true`, `null`} {
+			raw := `{"id":"a","comments":` + v + `,"loggedOnUsers":` + v + `,"devices":` + v + `,"evidence":` + v + `,"entities":` + v + `,"tags":` + v + `,"title":` + v + `}`
+			if _, err := Identify(api, []byte(raw)); err != nil {
+				t.Errorf("%s %s: %v", api, raw, err)
+			}
+		}
+	}
+}
