@@ -1,0 +1,330 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/transport"
+)
+
+// confirmed serves one connection that is confirmed by close: fill it, half-close it, see how it ends.
+func (w *Worker) confirmed(ctx context.Context, c *peerConn) {
+	defer c.Close()
+	w.marks = w.marks[:0]
+	end := w.fill(ctx, c)
+	if end == nil {
+		if err := c.HalfClose(); err == nil {
+			end = w.awaitEnd(c)
+			w.settle(c, end, true)
+			return
+		}
+		// The connection broke before it could be half-closed: its reader knows how.
+		end = w.awaitEnd(c)
+	}
+	w.settle(c, end, false)
+}
+
+// settle tells the ledger how the connection ended and does what follows. halfClosed: we had closed our side before.
+func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
+	carried := len(w.ledger.current)
+	switch {
+	case end == nil: // the bridge stops: what is not confirmed is sent again by the next run
+		return
+	case end.Kind == transport.EndFIN && halfClosed:
+		w.peers.answered(c.address)
+		w.hold(w.ledger.ended())
+		w.recovered()
+		return
+	case carried == 0 && len(w.ledger.held) == 0:
+		if end.Err != nil {
+			w.peers.failed(c.address, end.Err)
+		}
+		return
+	}
+	w.dropSpare() // it was opened before this end and proves nothing
+	if end.Kind == transport.EndFIN && len(w.ledger.held) == 0 {
+		acked, known := w.ackedFrames(c)
+		if known && acked >= w.ledger.bytes {
+			w.hold(w.ledger.ended()) // a receiver that closes after each burst; the next connection has to live
+			return
+		}
+		if known {
+			w.unclean(c, end, carried)
+			w.hold(w.ledger.early(acked))
+			return
+		}
+	}
+	w.unclean(c, end, carried)
+	if w.ledger.lost() {
+		w.peers.cannotConfirm(c.address)
+		w.o.Logger.Warn("the receiver ends every connection before it has read what was sent; falling back to confirm = \"ack\"",
+			"destination", w.o.Name, "address", c.address, "remedy", "look into the receiver's log for why it closes")
+	}
+}
+
+// hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
+func (w *Worker) hold(confirmed []item) {
+	for len(w.graces) < len(w.ledger.held) {
+		w.graces = append(w.graces, time.Now().Add(grace))
+	}
+	w.graces = w.graces[:len(w.ledger.held)]
+	w.releaseItems(confirmed)
+}
+
+// unclean counts and reports an end before everything was read.
+func (w *Worker) unclean(c *peerConn, end *transport.End, carried int) {
+	w.graces = nil
+	if carried == 0 {
+		return
+	}
+	w.o.Metrics.unconfirmed.WithLabelValues(w.o.Name).Inc()
+	reason := "closed early"
+	if end.Err != nil {
+		reason = end.Err.Error()
+	}
+	w.peers.failed(c.address, end.Err)
+	w.setState(StateConnecting, &uncleanError{c.address, reason})
+}
+
+// uncleanError is a connection whose records have to be sent again.
+type uncleanError struct{ address, reason string }
+
+func (e *uncleanError) Error() string {
+	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); the events are sent again. Check the receiver"
+}
+
+// graceOver confirms the tails whose grace is over, and returns when the next one is; zero: none is waiting.
+func (w *Worker) graceOver() (next time.Time) {
+	for len(w.graces) > 0 {
+		if time.Now().Before(w.graces[0]) {
+			return w.graces[0]
+		}
+		w.graces = w.graces[1:]
+		w.releaseItems(w.ledger.survived())
+	}
+	return time.Time{}
+}
+
+// fill sends until the connection is full, old or idle; then it returns nil. It returns the end if the peer ends first.
+func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
+	// A connection that was opened only after the end of the one before has to live through a grace of its own.
+	for i := range w.graces {
+		if began := w.graces[i].Add(-grace); c.since.After(began) {
+			w.graces[i] = c.since.Add(grace)
+		}
+	}
+	deadline := time.Now().Add(w.o.ConfirmInterval)
+	for {
+		select {
+		case e := <-c.Ended():
+			return &e
+		default:
+		}
+		next := w.graceOver()
+		if w.ledger.bytes >= w.o.ConfirmBytes || w.ledger.full() || len(w.ledger.current) > 0 && !time.Now().Before(deadline) {
+			return nil
+		}
+		chunk, events := w.chunk(ctx)
+		if len(chunk) == 0 {
+			again, end := w.idle(ctx, c, next, deadline)
+			if end != nil || !again {
+				return end
+			}
+			continue
+		}
+		if len(w.ledger.current) == 0 {
+			deadline = time.Now().Add(w.o.ConfirmInterval)
+		}
+		if end := w.rateLimit(c, events); end != nil {
+			w.ledger.again = join(chunk, w.ledger.again)
+			return end
+		}
+		if end := w.send(c, chunk); end != nil {
+			return end
+		}
+		w.openSpare(c)
+	}
+}
+
+// chunk takes what goes into one write: what has to be sent again first, then what is rendered. Nothing new is taken
+// after the end of ctx.
+func (w *Worker) chunk(ctx context.Context) (chunk []item, events int) {
+	size, most := 0, chunkBytes
+	if w.limiter != nil {
+		most = 1
+	}
+	room := len(w.ledger.current)
+	for size < most && (w.ledger.limit == 0 || room+len(chunk) < w.ledger.limit) {
+		it, ok := w.ledger.next()
+		if !ok {
+			if len(w.pending) == 0 && ctx.Err() == nil {
+				select {
+				case w.pending = <-w.batches:
+				default:
+				}
+			}
+			if len(w.pending) == 0 || ctx.Err() != nil {
+				break
+			}
+			it, w.pending = w.pending[0], w.pending[1:]
+		}
+		chunk = append(chunk, it)
+		size += len(it.frames)
+		events += it.events
+	}
+	return chunk, events
+}
+
+// idle waits for more to send. again: there may be some; otherwise the connection has had its time.
+func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time.Time) (again bool, end *transport.End) {
+	until := deadline
+	if len(w.ledger.current) > 0 {
+		if cut := w.lastCut.Add(idlePause); cut.Before(until) {
+			until = cut
+		}
+		if ctx.Err() != nil || !time.Now().Before(until) {
+			w.lastCut = time.Now()
+			return false, nil
+		}
+	} else if nextGrace.IsZero() {
+		return false, nil // nothing sent, nothing waited for
+	}
+	if !nextGrace.IsZero() && (nextGrace.Before(until) || len(w.ledger.current) == 0) {
+		until = nextGrace
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	batches := w.batches
+	if ctx.Err() != nil {
+		batches = nil
+	}
+	select {
+	case w.pending = <-batches:
+	case e := <-c.Ended():
+		return false, &e
+	case <-timer.C:
+	case <-w.hard.Done():
+		return false, nil
+	}
+	return true, nil
+}
+
+// rateLimit waits until so many events may go out.
+func (w *Worker) rateLimit(c *peerConn, events int) *transport.End {
+	if w.limiter == nil {
+		return nil
+	}
+	for events > 0 {
+		n := min(events, w.limiter.Burst())
+		events -= n
+		wait := w.limiter.ReserveN(time.Now(), n).Delay()
+		if wait <= 0 {
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case e := <-c.Ended():
+			timer.Stop()
+			return &e
+		case <-w.hard.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+	return nil
+}
+
+// send writes a chunk. A peer that takes nothing is waited for as long as its TCP answers.
+func (w *Worker) send(c *peerConn, chunk []item) *transport.End {
+	size, repeats := 0, 0
+	for i := range chunk {
+		repeats += w.ledger.add(chunk[i])
+		size += len(chunk[i].frames)
+	}
+	if repeats > 0 {
+		w.o.Metrics.resent.WithLabelValues(w.o.Name).Add(float64(repeats))
+	}
+	bytes := chunk[0].frames
+	if len(chunk) > 1 {
+		bytes = make([]byte, 0, size)
+		for i := range chunk {
+			bytes = append(bytes, chunk[i].frames...)
+		}
+	}
+	wrote := make(chan error, 1)
+	go func() { _, err := c.Write(bytes); wrote <- err }() // ended by c.Close at the latest
+	watch := w.watch(c)
+	defer watch.stop()
+	for {
+		select {
+		case err := <-wrote:
+			if err != nil {
+				return w.awaitEnd(c)
+			}
+			last := 0
+			if n := len(w.marks); n > 0 {
+				last = w.marks[n-1].frames
+			}
+			w.marks = append(w.marks, mark{last + size, c.Written()})
+			w.up(c)
+			return nil
+		case e := <-c.Ended():
+			c.Close()
+			<-wrote
+			return &e
+		case <-watch.tick():
+			if watch.dead() {
+				c.Close()
+				<-wrote
+				return &transport.End{Kind: transport.EndLost, Err: errDead}
+			}
+		case <-w.hard.Done():
+			c.Close()
+			<-wrote
+			return nil
+		}
+	}
+}
+
+// awaitEnd waits for the end of the peer's side, without a limit while its TCP answers. nil: the bridge stops first.
+func (w *Worker) awaitEnd(c *peerConn) *transport.End {
+	watch := w.watch(c)
+	defer watch.stop()
+	for {
+		select {
+		case e := <-c.Ended():
+			return &e
+		default:
+		}
+		var graceTimer <-chan time.Time
+		if next := w.graceOver(); !next.IsZero() {
+			graceTimer = time.After(time.Until(next))
+		}
+		select {
+		case e := <-c.Ended():
+			return &e
+		case <-graceTimer:
+		case <-watch.tick():
+			if watch.dead() {
+				return &transport.End{Kind: transport.EndLost, Err: errDead}
+			}
+		case <-w.hard.Done():
+			return nil
+		}
+	}
+}
+
+// ackedFrames returns how many bytes of frames the peer's TCP has acknowledged on the current connection.
+func (w *Worker) ackedFrames(c *peerConn) (frames int, known bool) {
+	wire, ok := c.Acked()
+	if !ok {
+		return 0, false
+	}
+	for _, m := range w.marks {
+		if wire >= m.wire {
+			frames = m.frames
+		}
+	}
+	return frames, true
+}

@@ -1,0 +1,14 @@
+// Package delivery brings records from a queue to one receiver and releases them when the receiver's program has read
+// them.
+//
+// A Worker serves one destination. It takes records from its queue, has them rendered (decoded, filtered, encoded and
+// framed, see Renderer), sends the frames over a connection and confirms by close: a connection is the unit of
+// confirmation. It is filled until confirm_bytes or confirm_interval, or until there is nothing to send; then it is
+// half-closed, and how the peer's side ends decides. FIN says that the receiver's program has read everything: its
+// records are released, the last 256 KiB of them when the next connection has lived a moment longer. RST, or silence of
+// the peer's TCP, says that something was not read: everything of the connection is sent again, the same bytes, before
+// anything newer.
+//
+// The decisions are in ledger.go, without socket, clock or goroutine. The rest of the package dials, writes, waits and
+// releases as the ledger says.
+package delivery

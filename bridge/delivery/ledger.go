@@ -1,0 +1,221 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+// tailBytes is how much of a confirmed connection waits for the grace: a process that dies closes its sockets with FIN
+// after it has read, but perhaps not stored, this much.
+const tailBytes = 256 << 10
+
+// uncleanBeforeHalving is how many unclean ends in a row, without a release, make the next connection carry half as
+// many records.
+const uncleanBeforeHalving = 3
+
+// attemptsAlone is how often a record that is alone on its connection may end it uncleanly before it is suspected.
+const attemptsAlone = 3
+
+// suspectsBeforeGivingUp is how many suspects in a row mean that the receiver cannot confirm at all.
+const suspectsBeforeGivingUp = 3
+
+// item is one record on its way: its number and its frames as they are sent, each time the same bytes.
+type item struct {
+	number uint64
+	frames []byte
+	events int
+	sent   bool          // was sent before: sending it again is a repeat
+	since  time.Time     // Microsoft's own time on it, for the latency
+	record buffer.Record // without Raw; for quarantine
+}
+
+// ledger knows of each record on which connection it was sent and decides, when a connection ends, what is confirmed
+// and what is sent again: the rules of confirmed by close without socket, clock or goroutine.
+//
+// One connection is filled at a time. What it carried is in current. After its clean end all but the last 256 KiB are
+// confirmed at once; those are held until the receiver has lived through the grace.
+type ledger struct {
+	current []item   // on the connection that is being filled or closed
+	held    [][]item // tails of connections whose grace is not over, oldest first
+	again   []item   // to be sent before anything new, in order
+
+	bytes    int // of current
+	limit    int // records a connection may carry; 0: no limit but its bytes
+	unclean  int // unclean ends since the last release or halving
+	alone    int // unclean ends of the record that is alone
+	suspects []item
+}
+
+// full reports whether the connection may carry no more records.
+func (l *ledger) full() bool { return l.limit > 0 && len(l.current) >= l.limit }
+
+// add notes that it goes out on the current connection. It returns how many of its events are repeats.
+func (l *ledger) add(it item) (repeats int) {
+	if it.sent {
+		repeats = it.events
+	}
+	it.sent = true
+	l.current = append(l.current, it)
+	l.bytes += len(it.frames)
+	return repeats
+}
+
+// next takes the next record that has to be sent again.
+func (l *ledger) next() (item, bool) {
+	if len(l.again) == 0 {
+		return item{}, false
+	}
+	it := l.again[0]
+	l.again = l.again[1:]
+	return it, true
+}
+
+// outstanding reports whether anything waits for its confirmation or to be sent again.
+func (l *ledger) outstanding() bool {
+	return len(l.current)+len(l.held)+len(l.again)+len(l.suspects) > 0
+}
+
+// ended: the peer closed after our half-close, or closed before it with everything acknowledged. It returns what is
+// confirmed now; the tail is held.
+func (l *ledger) ended() (confirmed []item) {
+	if len(l.current) == 0 {
+		return nil
+	}
+	cut := tailStart(l.current, tailBytes)
+	confirmed = l.current[:cut]
+	l.held = append(l.held, l.current[cut:])
+	l.clear()
+	l.progress()
+	return confirmed
+}
+
+// tailStart returns the index from which on the items make up the last n bytes.
+func tailStart(items []item, n int) int {
+	for i := len(items) - 1; i >= 0; i-- {
+		if n -= len(items[i].frames); n < 0 {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// survived: the receiver lived through the grace of the oldest tail, which is confirmed.
+func (l *ledger) survived() (confirmed []item) {
+	if len(l.held) == 0 {
+		return nil
+	}
+	confirmed = l.held[0]
+	l.held = l.held[1:]
+	return confirmed
+}
+
+// survivedAll confirms every tail: the destination goes on without confirmation by close.
+func (l *ledger) survivedAll() (confirmed []item) {
+	confirmed = join(l.held...)
+	l.held = nil
+	return confirmed
+}
+
+// early: the peer closed before our half-close, when its TCP had acknowledged the first acked bytes of the current
+// connection's frames. What it had not acknowledged, and the 256 KiB before, is sent again; the rest is confirmed.
+func (l *ledger) early(acked int) (confirmed []item) {
+	read := 0
+	for read < len(l.current) && acked >= len(l.current[read].frames) {
+		acked -= len(l.current[read].frames)
+		read++
+	}
+	cut := tailStart(l.current[:read], tailBytes)
+	if cut == 0 {
+		l.lost()
+		return nil
+	}
+	confirmed = l.current[:cut]
+	l.again = join(join(l.held...), l.current[cut:], l.again)
+	l.held = nil
+	l.clear()
+	l.progress()
+	return confirmed
+}
+
+// lost: the connection ended with RST, or the peer is dead. All of it is sent again, and before it the tails whose
+// grace was running. giveUp reports that this peer confirms nothing, however little a connection carries.
+func (l *ledger) lost() (giveUp bool) {
+	if len(l.current) > 0 {
+		giveUp = l.regress()
+	}
+	l.again = join(join(l.held...), l.current, l.again)
+	l.held = nil
+	l.clear()
+	return giveUp
+}
+
+// regress makes connections smaller after unclean ends, and sets a record aside that fails alone.
+func (l *ledger) regress() (giveUp bool) {
+	if len(l.current) == 1 && len(l.held) == 0 {
+		if l.alone++; l.alone < attemptsAlone {
+			return false
+		}
+		l.alone = 0
+		l.suspects = append(l.suspects, l.current[0])
+		l.current = l.current[:0]
+		if len(l.suspects) >= suspectsBeforeGivingUp {
+			l.forgive()
+			return true
+		}
+		return false
+	}
+	if l.unclean++; l.unclean >= uncleanBeforeHalving {
+		l.unclean = 0
+		l.limit = max(1, len(l.current)/2)
+	}
+	return false
+}
+
+// forgive puts the suspects back in their place: the fault was not theirs.
+func (l *ledger) forgive() {
+	l.again = join(l.suspects, l.again)
+	l.suspects, l.limit = nil, 0
+}
+
+// convicted returns the records to quarantine: others were confirmed since, so the fault is theirs.
+func (l *ledger) convicted() []item {
+	out := l.suspects
+	l.suspects = nil
+	return out
+}
+
+func (l *ledger) progress() {
+	l.unclean, l.alone = 0, 0
+	if l.limit > 0 {
+		if l.limit *= 2; l.limit > 4096 {
+			l.limit = 0
+		}
+	}
+}
+
+func (l *ledger) clear() {
+	l.current, l.bytes = nil, 0
+}
+
+// acknowledged: the peer's TCP has acknowledged the first acked bytes of the connection's frames (confirm = "ack").
+// It returns what is released; from is how many bytes were released before.
+func (l *ledger) acknowledged(acked, from int) (released []item, upTo int) {
+	n, upTo := 0, from
+	for n < len(l.current) && upTo+len(l.current[n].frames) <= acked {
+		upTo += len(l.current[n].frames)
+		n++
+	}
+	released = l.current[:n]
+	l.current = l.current[n:]
+	l.bytes -= upTo - from
+	return released, upTo
+}
+
+func join(lists ...[]item) []item {
+	var out []item
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}

@@ -1,0 +1,105 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+)
+
+// Metrics are the metrics of all destinations.
+type Metrics struct {
+	events, resent, unconfirmed, filtered *prometheus.CounterVec
+	shortened                             *prometheus.CounterVec
+	up, stalled                           *prometheus.GaugeVec
+	latency                               *prometheus.HistogramVec
+	registry                              prometheus.Registerer
+}
+
+// NewMetrics registers the metrics of destinations.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	one := []string{"destination"}
+	counter := func(name, help string, labels []string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		r.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, one)
+		r.MustRegister(g)
+		return g
+	}
+	m := &Metrics{
+		registry:    r,
+		events:      counter("siembridge_delivered_events_total", "Events that the receiver confirmed.", one),
+		resent:      counter("siembridge_resent_events_total", "Events sent again because they were not confirmed.", one),
+		unconfirmed: counter("siembridge_unconfirmed_connections_total", "Connections that ended before everything on them was confirmed.", one),
+		filtered:    counter("siembridge_filtered_events_total", "Events kept back by the destination's filter.", one),
+		shortened:   counter("siembridge_shortened_events_total", "Events in which a key was cut or left out, by key.", []string{"destination", "key"}),
+		up:          gauge("siembridge_destination_up", "1 when the last connection to the receiver worked."),
+		stalled:     gauge("siembridge_destination_stalled", "1 while the receiver takes nothing although its TCP answers."),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "siembridge_delivery_latency_seconds",
+			Help:    "From Microsoft's own time on the alert to its confirmation by the receiver.",
+			Buckets: []float64{0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400}}, one),
+	}
+	r.MustRegister(m.latency)
+	return m
+}
+
+// Destination makes the metrics of one destination exist from the start, and those that are read from its queue.
+func (m *Metrics) Destination(name string, q buffer.Queue) {
+	for _, c := range []*prometheus.CounterVec{m.events, m.resent, m.unconfirmed, m.filtered} {
+		c.WithLabelValues(name)
+	}
+	m.up.WithLabelValues(name)
+	m.stalled.WithLabelValues(name)
+	labels := prometheus.Labels{"destination": name}
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "siembridge_buffer_records", ConstLabels: labels,
+			Help: "Records that the destination has yet to confirm."}, func() float64 { return float64(q.Pending().Records) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "siembridge_oldest_pending_seconds", ConstLabels: labels,
+			Help: "Age of the oldest record that the destination has yet to confirm, since it was pulled."}, func() float64 {
+			oldest := q.Pending().Oldest
+			if oldest.IsZero() {
+				return 0
+			}
+			return time.Since(oldest).Seconds()
+		}))
+}
+
+func (m *Metrics) delivered(name string, items []item) {
+	now, filtered := time.Now(), 0
+	latency, events := m.latency.WithLabelValues(name), 0
+	for i := range items {
+		if items[i].events == 0 {
+			filtered++
+			continue
+		}
+		events += items[i].events
+		if !items[i].since.IsZero() {
+			latency.Observe(now.Sub(items[i].since).Seconds())
+		}
+	}
+	m.events.WithLabelValues(name).Add(float64(events))
+	m.filtered.WithLabelValues(name).Add(float64(filtered))
+}
+
+func (m *Metrics) state(name string, s State) {
+	up, stalled := 0.0, 0.0
+	switch s {
+	case StateUp:
+		up = 1
+	case StateStalled:
+		up, stalled = 1, 1
+	}
+	m.up.WithLabelValues(name).Set(up)
+	m.stalled.WithLabelValues(name).Set(stalled)
+}
+
+// Shortened counts the keys of one event that were cut or left out.
+func (m *Metrics) Shortened(name string, keys []string) {
+	for _, key := range keys {
+		m.shortened.WithLabelValues(name, key).Inc()
+	}
+}

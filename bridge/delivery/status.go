@@ -1,0 +1,122 @@
+package delivery
+
+import (
+	"time"
+)
+
+// State says how a destination is.
+type State string
+
+// The states.
+const (
+	StateIdle       State = "idle"       // nothing to send since the start
+	StateUp         State = "up"         // the last connection worked
+	StateConnecting State = "connecting" // a connection ended before it was confirmed; trying again
+	StateStalled    State = "stalled"    // the receiver takes nothing, but its TCP answers
+	StateDown       State = "down"       // no connection can be made
+	StateStopped    State = "stopped"
+)
+
+// Status is a destination as the operator sees it.
+type Status struct {
+	Name      string
+	State     State
+	Since     time.Time // of State
+	Address   string    // of the last connection
+	Error     string    // last error with its remedy; "" when all is well
+	ErrorAt   time.Time
+	Confirm   string // "close", or "ack" when the receiver cannot confirm or is configured so
+	Delivered uint64 // events confirmed since the start
+	Last      time.Time
+}
+
+// Status returns a snapshot.
+func (w *Worker) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status
+}
+
+// setState notes a state and, when something changed, logs it once.
+func (w *Worker) setState(state State, err error) {
+	w.mu.Lock()
+	changed := w.status.State != state
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	fresh := text != "" && text != w.status.Error
+	if changed {
+		w.status.State, w.status.Since = state, time.Now()
+	}
+	if text != "" {
+		w.status.Error, w.status.ErrorAt = text, time.Now()
+	}
+	w.mu.Unlock()
+	w.o.Metrics.state(w.o.Name, state)
+	if changed && err != nil || fresh {
+		w.o.Logger.Warn("destination is "+string(state), "destination", w.o.Name, "error", text)
+	}
+}
+
+// up: something was written.
+func (w *Worker) up(c *peerConn) {
+	w.mu.Lock()
+	w.status.Address = c.address
+	w.status.Confirm = "close"
+	if w.peers.acknowledges(c.address) {
+		w.status.Confirm = "ack"
+	}
+	w.mu.Unlock()
+}
+
+// recovered: the receiver confirmed or made progress.
+func (w *Worker) recovered() {
+	w.mu.Lock()
+	before := w.status.State
+	since := w.status.Since
+	if before != StateUp {
+		w.status.State, w.status.Since = StateUp, time.Now()
+	}
+	w.status.Error = ""
+	w.mu.Unlock()
+	w.o.Metrics.state(w.o.Name, StateUp)
+	if before == StateDown || before == StateStalled || before == StateConnecting {
+		w.o.Logger.Info("destination is up again", "destination", w.o.Name, "was", string(before), "for", time.Since(since).Round(time.Second).String())
+	}
+}
+
+func (w *Worker) stalled(c *peerConn) {
+	w.setState(StateStalled, &stalledError{c.address, w.o.ConfirmTimeout})
+}
+
+// stalledError is a receiver that takes nothing while its TCP answers.
+type stalledError struct {
+	address string
+	time    time.Duration
+}
+
+func (e *stalledError) Error() string {
+	return e.address + ": the receiver has read nothing for " + e.time.String() + ", but its TCP answers; waiting. Check the receiver's load and queues"
+}
+
+func (w *Worker) delivered(items []item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range items {
+		w.status.Delivered += uint64(items[i].events)
+	}
+	w.status.Last = time.Now()
+}
+
+// problem logs what is wrong on our side, once until it changes.
+func (w *Worker) problem(what string, err error) {
+	text := what + ": " + err.Error()
+	w.mu.Lock()
+	fresh := w.status.Error != text
+	w.status.Error, w.status.ErrorAt = text, time.Now()
+	w.mu.Unlock()
+	if fresh {
+		w.o.Logger.Error(what, "destination", w.o.Name, "error", err)
+	}
+}

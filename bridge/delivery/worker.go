@@ -1,0 +1,278 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/transport"
+)
+
+// Renderer makes of a record the bytes that go over the wire.
+type Renderer interface {
+	// Render appends the frames of r to dst and returns them with the number of events they hold, 0 when the filter
+	// keeps the record back, and Microsoft's own time on the record. The same record gives the same bytes every time.
+	Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time)
+}
+
+// Conn is a connection as package transport makes it.
+type Conn interface {
+	Write(b []byte) (int, error)
+	HalfClose() error
+	Ended() <-chan transport.End
+	Written() int64
+	Acked() (n int64, ok bool)
+	Unanswered() (unanswered, ok bool)
+	Address() string
+	Close()
+}
+
+// DialFunc connects to host:port; resolved, if not "", is the address an earlier Conn had.
+type DialFunc func(ctx context.Context, address, resolved string) (Conn, error)
+
+// Quarantine keeps a record that the receiver does not take.
+type Quarantine interface {
+	Put(r buffer.Record, reason string) (id uint64, err error)
+}
+
+// Options describe a destination.
+type Options struct {
+	Name            string
+	Addresses       []string // host:port, tried in order
+	Acknowledge     bool     // confirm = "ack": released by TCP's acknowledgement, one lasting connection
+	ConfirmBytes    int      // a connection carries about so much
+	ConfirmInterval time.Duration
+	ConfirmTimeout  time.Duration // no progress: stalled; no answer by TCP: dead
+	RateLimit       int           // events per second; 0: none
+
+	Dial       DialFunc
+	Queue      buffer.Queue
+	Renderer   Renderer
+	Notes      buffer.Notes // remembers which receivers answer a half-close
+	Quarantine Quarantine
+	Logger     *slog.Logger
+	Metrics    *Metrics
+}
+
+// Times that are not the operator's business.
+const (
+	grace       = 50 * time.Millisecond  // a receiver that died would have closed its other sockets by then
+	idlePause   = 500 * time.Millisecond // an idle connection is half-closed at most this often
+	drainTime   = 8 * time.Second        // for the last connection when the bridge stops
+	checkEvery  = 5 * time.Minute        // an idle destination is connected to, so that its state is true
+	chunkBytes  = 64 << 10               // one write
+	takeRecords = 2000
+	takeBytes   = 1 << 20
+)
+
+// Worker delivers to one destination.
+type Worker struct {
+	o       Options
+	ledger  ledger
+	limiter *rate.Limiter
+
+	batches chan []item // from the taker
+	pending []item      // of the batch at hand, not yet sent
+	release chan []item // to the releaser
+
+	peers   *peers
+	spare   dialled     // a connection being made for later
+	graces  []time.Time // when each of ledger.held is over
+	marks   []mark      // what was written on the current connection, and how far that is on the wire
+	lastCut time.Time   // of an idle half-close
+
+	hard context.Context // ends drainTime after the one Run was given
+
+	mu     sync.Mutex
+	status Status
+}
+
+// mark says that after frames bytes of frames the connection had written wire bytes.
+type mark struct {
+	frames int
+	wire   int64
+}
+
+// New prepares a worker; Run does the work.
+func New(o Options) *Worker {
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), peers: newPeers(&o)}
+	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
+	if o.RateLimit > 0 {
+		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
+	}
+	return w
+}
+
+// Run delivers until ctx ends; then it confirms what it has sent, for at most 8 seconds, and returns. What was not
+// confirmed by then is sent again by the next Run. Its taker and releaser end with it.
+func (w *Worker) Run(ctx context.Context) {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	w.hard = hard
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })()
+
+	var helpers sync.WaitGroup
+	helpers.Go(func() { w.take(ctx) })
+	released := make(chan struct{})
+	go func() { defer close(released); w.releaser() }()
+
+	for w.waitForWork(ctx) {
+		c := w.connect(ctx)
+		if c == nil {
+			continue
+		}
+		if w.peers.acknowledges(c.address) {
+			w.lasting(ctx, c)
+		} else {
+			w.confirmed(ctx, c)
+		}
+	}
+	w.dropSpare()
+	helpers.Wait()
+	close(w.release)
+	<-released
+	w.setState(StateStopped, nil)
+}
+
+// waitForWork waits until there is something to send, or for the next look at an idle receiver. It returns false when
+// ctx is over and nothing is left to confirm.
+func (w *Worker) waitForWork(ctx context.Context) bool {
+	if len(w.ledger.held) > 0 && w.hard.Err() == nil {
+		return true // the tail waits for a connection that lives
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	if len(w.pending) > 0 || len(w.ledger.again) > 0 {
+		return true
+	}
+	timer := time.NewTimer(checkEvery)
+	defer timer.Stop()
+	select {
+	case w.pending = <-w.batches:
+		return true
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// take renders what the queue has, ahead of the sending. It ends with ctx.
+func (w *Worker) take(ctx context.Context) {
+	for {
+		records, err := w.o.Queue.Take(ctx, takeRecords, takeBytes)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			w.problem("records cannot be read from the buffer", err)
+			if !pause(ctx, time.Second) {
+				return
+			}
+			continue
+		}
+		items, filtered := w.render(records)
+		if len(filtered) > 0 {
+			select {
+			case w.release <- filtered:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if len(items) == 0 {
+			continue
+		}
+		select {
+		case w.batches <- items:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// render makes the frames of records. All of them share one array; filtered are those with nothing to send.
+func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
+	items = make([]item, 0, len(records))
+	frames := make([]byte, 0, 512<<10)
+	for i := range records {
+		start := len(frames)
+		var it item
+		frames, it.events, it.since = w.o.Renderer.Render(frames, &records[i])
+		it.number, it.record = records[i].Number, records[i]
+		it.record.Raw = nil
+		if it.events == 0 {
+			filtered = append(filtered, it)
+			continue
+		}
+		it.frames = frames[start:len(frames):len(frames)]
+		items = append(items, it)
+	}
+	return items, filtered
+}
+
+// releaser stores releases, and counts them when they are on disk. It ends when the channel is closed.
+func (w *Worker) releaser() {
+	for items := range w.release {
+		numbers := make([]uint64, len(items))
+		for i := range items {
+			numbers[i] = items[i].number
+		}
+		for {
+			err := w.o.Queue.Release(w.hard, numbers)
+			if err == nil {
+				w.o.Metrics.delivered(w.o.Name, items)
+				w.delivered(items)
+				break
+			}
+			if w.hard.Err() != nil {
+				break // sent again after the restart
+			}
+			w.problem("a confirmation cannot be stored", err)
+			if !pause(w.hard, time.Second) {
+				break
+			}
+		}
+	}
+}
+
+// releaseItems hands confirmed records to the releaser, and waits while it is busy with earlier ones: so no more than
+// one connection is ever confirmed and not on disk.
+func (w *Worker) releaseItems(items []item) {
+	if len(items) == 0 {
+		return
+	}
+	w.release <- items
+	for _, it := range w.ledger.convicted() {
+		w.setAside(it)
+	}
+}
+
+// setAside quarantines a record that the receiver ended three connections over, while it took others.
+func (w *Worker) setAside(it item) {
+	const reason = "the receiver ended the connection each time this record was sent alone"
+	if _, err := w.o.Quarantine.Put(it.record, w.o.Name+": "+reason); err != nil {
+		w.problem("a record cannot be set aside", err)
+		w.ledger.again = append(w.ledger.again, it)
+		return
+	}
+	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", reason)
+	it.events = 0 // not delivered
+	w.release <- []item{it}
+}
+
+// pause waits; it returns false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

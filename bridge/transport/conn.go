@@ -1,0 +1,153 @@
+// Package transport makes TCP and TLS connections to receivers and tells how they end.
+//
+// A sender of syslog has no answer from the receiver's program but one: how its socket ends. A system that closes a
+// socket with unread bytes sends RST, and FIN only when everything was read. So a Conn reads from its start, drops what
+// it reads, and reports its end once: FIN, RST or lost. On Linux it also tells how many bytes the peer's TCP has
+// acknowledged and whether it has left anything unanswered.
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// EndKind is how the peer's side of a connection ended.
+type EndKind uint8
+
+// The ends.
+const (
+	EndFIN  EndKind = iota // the peer closed after it had read everything that had arrived
+	EndRST                 // the peer reset the connection: something was not read
+	EndLost                // no answer any more, or an error of TLS
+)
+
+// End is the end of a connection.
+type End struct {
+	Kind EndKind
+	Err  error // nil for EndFIN
+}
+
+// Conn is one connection. Write and HalfClose are for one goroutine; everything else may be called by any.
+type Conn struct {
+	tcp     *countingConn
+	tls     *tls.Conn // nil without TLS
+	address string
+	ended   chan End
+	done    chan struct{} // the reader has ended
+	once    sync.Once
+}
+
+// countingConn counts the bytes that were written to TCP, below TLS.
+type countingConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// newConn starts to read. It owns both connections.
+func newConn(tcp *countingConn, secure *tls.Conn) *Conn {
+	c := &Conn{tcp: tcp, tls: secure, address: tcp.RemoteAddr().String(), ended: make(chan End, 1), done: make(chan struct{})}
+	go c.read()
+	return c
+}
+
+// read drops what the peer sends until the connection ends. Its goroutine is ended by Close.
+func (c *Conn) read() {
+	defer close(c.done)
+	buf := make([]byte, 4096)
+	var err error
+	if c.tls != nil {
+		for err == nil {
+			_, err = c.tls.Read(buf)
+		}
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
+			c.ended <- End{EndLost, err}
+			return
+		}
+		if isReset(err) {
+			c.ended <- End{EndRST, err}
+			return
+		}
+		err = nil // the end of TLS; TCP may end later
+	}
+	for err == nil {
+		_, err = c.tcp.Read(buf)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		c.ended <- End{Kind: EndFIN}
+	case isReset(err):
+		c.ended <- End{EndRST, err}
+	default:
+		c.ended <- End{EndLost, err}
+	}
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// Write sends b. It blocks while the peer takes nothing, without a limit; Close ends that.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.tls != nil {
+		return c.tls.Write(b)
+	}
+	return c.tcp.Write(b)
+}
+
+// HalfClose says that nothing more will be sent: under TLS close_notify, then FIN. The peer can still answer.
+func (c *Conn) HalfClose() error {
+	if c.tls != nil {
+		if err := c.tls.CloseWrite(); err != nil {
+			return err
+		}
+	}
+	if half, ok := c.tcp.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Ended delivers the end of the peer's side, once.
+func (c *Conn) Ended() <-chan End { return c.ended }
+
+// Written returns the bytes written to TCP so far; under TLS its records, not the plain text.
+func (c *Conn) Written() int64 { return c.tcp.written.Load() }
+
+// Acked returns how many of the Written bytes the peer's TCP has acknowledged; ok is false where the system does not
+// tell.
+func (c *Conn) Acked() (n int64, ok bool) {
+	i, ok := tcpInfo(c.tcp.Conn)
+	return i.acked, ok
+}
+
+// Unanswered reports whether the peer's TCP has left something unanswered; ok is false where the system does not tell.
+func (c *Conn) Unanswered() (unanswered, ok bool) {
+	i, ok := tcpInfo(c.tcp.Conn)
+	return i.unanswered, ok
+}
+
+// Address returns the peer's resolved address and port.
+func (c *Conn) Address() string { return c.address }
+
+// Close gives the connection up and waits for its reader. What the peer has not read by now may be lost: Close comes
+// after HalfClose and Ended, or when there is nothing to lose any more.
+func (c *Conn) Close() {
+	c.once.Do(func() { _ = c.tcp.Conn.Close() })
+	<-c.done
+}
+
+type info struct {
+	acked      int64
+	unanswered bool
+}

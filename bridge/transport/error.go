@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// DialError is a connection that could not be made: what happened, to whom, and what to do.
+type DialError struct {
+	Address string
+	What    string // what happened
+	Remedy  string // what the operator does next
+	Err     error
+}
+
+// Error returns all three on one line.
+func (e *DialError) Error() string { return e.Address + ": " + e.What + ". " + e.Remedy }
+
+// Unwrap returns the cause.
+func (e *DialError) Unwrap() error { return e.Err }
+
+type fingerprintError struct{ got string }
+
+func (e *fingerprintError) Error() string { return "the certificate's fingerprint is " + e.got }
+
+// explain words an error of dialling or of the TLS handshake.
+func explain(address string, err error) error {
+	e := &DialError{Address: address, Err: err}
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var print *fingerprintError
+	switch {
+	case errors.As(err, &dns):
+		e.What, e.Remedy = "there is no such host: "+dns.Name, "Check the name in address, and this machine's DNS"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.What, e.Remedy = "connection refused", "Check that the receiver listens on this port"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		e.What, e.Remedy = "no route to the receiver", "Check routing and firewalls between here and there"
+	case errors.As(err, &record):
+		e.What, e.Remedy = "the receiver speaks no TLS on this port", "Give the port of its TLS listener, or set transport = \"tcp\""
+	case errors.As(err, &print):
+		e.What, e.Remedy = print.Error(), "If that is the receiver's, put it into tls.fingerprint"
+	case errors.As(err, &host):
+		e.What, e.Remedy = "the receiver's certificate is for another name: "+host.Error(), "Set tls.server_name to a name in the certificate, or give address that name"
+	case errors.As(err, &authority):
+		e.What, e.Remedy = "the receiver's certificate is signed by an authority that is not trusted here", "Put that authority's certificate into tls.ca_file, or the receiver's fingerprint into tls.fingerprint"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.What, e.Remedy = "the receiver's certificate has expired or is not valid yet: "+invalid.Detail, "Renew it on the receiver, and check the clocks"
+	case errors.As(err, &invalid):
+		e.What, e.Remedy = "the receiver's certificate is not valid: "+invalid.Error(), "Renew it on the receiver"
+	case errors.As(err, &alert):
+		e.What, e.Remedy = "the receiver refused the TLS handshake: "+alert.Error(), "Check tls.cert_file and tls.key_file if it asks for a client certificate, and tls.min_version"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		e.What, e.Remedy = "no answer", "Check address and port, and firewalls in between"
+	case errors.Is(err, syscall.ECONNRESET):
+		e.What, e.Remedy = "the receiver reset the connection at once", "Check that it is ready, that its limits on senders allow this one, and whether it wants TLS"
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		e.What, e.Remedy = fmt.Sprint(err), "Check the receiver"
+	}
+	return e
+}
