@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/siembridge/siembridge/formats"
 )
 
 // Format is the form of a syslog header.
@@ -117,4 +119,18 @@ func checkField(what, s string, most int) error {
 		}
 	}
 	return nil
+}
+
+// SeverityOf is the syslog severity (RFC 5424 section 6.2.1) of a detection: high is 3 (error), medium 4 (warning), low
+// and unknown 5 (notice), informational 6.
+func SeverityOf(s formats.Severity) uint8 {
+	switch s {
+	case formats.SeverityHigh:
+		return 3
+	case formats.SeverityMedium:
+		return 4
+	case formats.SeverityInformational:
+		return 6
+	}
+	return 5
 }

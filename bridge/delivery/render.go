@@ -1,0 +1,98 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/syslog"
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+// Pipeline is the Renderer of a destination: decode, filter, encode, header, frame. It is used by one goroutine.
+type Pipeline struct {
+	Destination string
+	Encoder     formats.Encoder
+	Filter      *Filter // nil: everything passes
+	Header      syslog.Header
+	Framing     syslog.Framing
+	MaxLength   int    // bytes of one event with its header
+	Hostname    string // HOSTNAME of the header
+	Sources     map[string]SourceInfo
+	Quarantine  Quarantine
+	Quarantined func(source string) // counts a record that was set aside; nil: nobody does
+	Metrics     *Metrics
+	Logger      *slog.Logger
+
+	detection formats.Detection
+}
+
+// SourceInfo is what a source's configuration says of its events.
+type SourceInfo struct {
+	Hostname string // HOSTNAME of its events; "": the destination's
+	Extra    []formats.Pair
+}
+
+// freshFor is how old a record may be when it is pulled for its users and addresses still to hold.
+const freshFor = 24 * time.Hour
+
+// Render implements Renderer. A record that cannot be decoded is sent in a minimal form, past the filter, and set aside
+// with the reason.
+func (p *Pipeline) Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time) {
+	d := &p.detection
+	if err := Decode(r, d); err != nil {
+		p.setAside(r, err)
+	} else if p.Filter != nil && !p.Filter.Keep(d) {
+		return dst, 0, time.Time{}
+	}
+	info := p.Sources[r.Source]
+	d.Extra = append(d.Extra, info.Extra...)
+	host := p.Hostname
+	if info.Hostname != "" {
+		host = info.Hostname
+	}
+	out, start := p.Framing.Begin(dst)
+	begin := len(out)
+	out = p.Header.Append(out, r.Pulled, host, syslog.SeverityOf(d.Severity))
+	out, loss := p.Encoder.AppendEvent(out, d, p.MaxLength-(len(out)-begin))
+	if len(loss.Shortened) > 0 || len(loss.Mistyped) > 0 {
+		p.Metrics.Shortened(p.Destination, loss.Shortened)
+		p.Metrics.Shortened(p.Destination, loss.Mistyped)
+	}
+	return p.Framing.End(out, start), 1, d.Updated
+}
+
+func (p *Pipeline) setAside(r *buffer.Record, reason error) {
+	if _, err := p.Quarantine.Put(*r, p.Destination+": "+reason.Error()); err != nil {
+		p.Logger.Error("a record cannot be set aside; it is delivered all the same", "destination", p.Destination, "source", r.Source, "error", err)
+		return
+	}
+	if p.Quarantined != nil {
+		p.Quarantined(r.Source)
+	}
+	p.Logger.Warn("a record could not be read; it is delivered in a minimal form and kept in quarantine",
+		"destination", p.Destination, "source", r.Source, "key", r.Key, "reason", reason)
+}
+
+// Decode turns a stored record into the detection it is, with all that the buffer knows of it. After an error d is a
+// minimal detection.
+func Decode(r *buffer.Record, d *formats.Detection) error {
+	_, err := defender.Decode(defender.API(r.API), r.Raw, d)
+	d.Source, d.Pulled, d.Change = r.Source, r.Pulled, formats.ChangeNew
+	if r.Update {
+		d.Change = formats.ChangeUpdate
+	}
+	defender.SetTime(d)
+	if d.Time.IsZero() {
+		d.Time = r.Pulled
+	}
+	d.Fresh = !r.Old && r.Pulled.Sub(d.Time) < freshFor
+	if d.ID == "" {
+		d.ID = r.Key
+	}
+	if d.AlertID == "" && d.Kind == formats.KindAlert {
+		d.AlertID = d.ID
+	}
+	return err
+}
