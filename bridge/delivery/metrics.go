@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
 // Metrics are the metrics of all destinations.
@@ -14,7 +12,6 @@ type Metrics struct {
 	shortened                             *prometheus.CounterVec
 	up, stalled                           *prometheus.GaugeVec
 	latency                               *prometheus.HistogramVec
-	registry                              prometheus.Registerer
 }
 
 // NewMetrics registers the metrics of destinations.
@@ -31,7 +28,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return g
 	}
 	m := &Metrics{
-		registry:    r,
 		events:      counter("siembridge_delivered_events_total", "Events that the receiver confirmed.", one),
 		resent:      counter("siembridge_resent_events_total", "Events sent again because they were not confirmed.", one),
 		unconfirmed: counter("siembridge_unconfirmed_connections_total", "Connections that ended before everything on them was confirmed.", one),
@@ -47,25 +43,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Destination makes the metrics of one destination exist from the start, and those that are read from its queue.
-func (m *Metrics) Destination(name string, q buffer.Queue) {
+// Destination makes the metrics of one destination exist from the start.
+func (m *Metrics) Destination(name string) {
 	for _, c := range []*prometheus.CounterVec{m.events, m.resent, m.unconfirmed, m.filtered} {
 		c.WithLabelValues(name)
 	}
 	m.up.WithLabelValues(name)
 	m.stalled.WithLabelValues(name)
-	labels := prometheus.Labels{"destination": name}
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "siembridge_buffer_records", ConstLabels: labels,
-			Help: "Records that the destination has yet to confirm."}, func() float64 { return float64(q.Pending().Records) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "siembridge_oldest_pending_seconds", ConstLabels: labels,
-			Help: "Age of the oldest record that the destination has yet to confirm, since it was pulled."}, func() float64 {
-			oldest := q.Pending().Oldest
-			if oldest.IsZero() {
-				return 0
-			}
-			return time.Since(oldest).Seconds()
-		}))
 }
 
 func (m *Metrics) delivered(name string, items []item) {

@@ -1,0 +1,184 @@
+// Package admin serves the status page, the metrics and the health of a running bridge.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Status is a bridge as the operator sees it.
+type Status struct {
+	Version      string        `json:"version"`
+	Started      time.Time     `json:"started"`
+	Sources      []Source      `json:"sources"`
+	Buffer       Buffer        `json:"buffer"`
+	Destinations []Destination `json:"destinations"`
+}
+
+// Source is the state of one source.
+type Source struct {
+	Name        string    `json:"name"`
+	API         string    `json:"api"`
+	State       string    `json:"state"` // starting, ok, failing, ended
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	CoveredTo   time.Time `json:"covered_to,omitzero"`
+	Holes       int       `json:"holes"`
+	Error       string    `json:"error,omitempty"` // with its remedy
+}
+
+// Buffer is the state of the buffer.
+type Buffer struct {
+	Bytes   int64 `json:"bytes"`
+	Pending int64 `json:"pending_bytes"`
+	Limit   int64 `json:"limit_bytes"`
+	Blocked bool  `json:"blocked"`
+}
+
+// Destination is the state of one destination.
+type Destination struct {
+	Name      string    `json:"name"`
+	State     string    `json:"state"`
+	Since     time.Time `json:"since,omitzero"`
+	Address   string    `json:"address,omitempty"`
+	Confirm   string    `json:"confirm"`
+	Pending   int64     `json:"pending_records"`
+	Oldest    time.Time `json:"oldest_pending,omitzero"`
+	Dropped   uint64    `json:"dropped_records"`
+	Delivered uint64    `json:"delivered_events"`
+	Error     string    `json:"error,omitempty"` // with its remedy
+}
+
+// Trouble lists what is not well, a sentence each; empty when all is.
+func (s *Status) Trouble() []string {
+	var all []string
+	for _, x := range s.Sources {
+		if x.State == "failing" {
+			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Error))
+		}
+		if x.Holes > 0 {
+			all = append(all, fmt.Sprintf("source %s: %d holes in what was read; they are tried again every 6 hours", x.Name, x.Holes))
+		}
+	}
+	if s.Buffer.Blocked {
+		all = append(all, "the buffer is full and pulling waits until a destination takes records")
+	}
+	for _, x := range s.Destinations {
+		if x.State == "down" || x.State == "stalled" || x.State == "connecting" {
+			all = append(all, fmt.Sprintf("destination %s is %s: %s", x.Name, x.State, x.Error))
+		}
+	}
+	return all
+}
+
+// Options say what to serve, and where.
+type Options struct {
+	Address   string // host:port
+	TokenFile string // bearer token that requests have to carry; "": none
+	Gatherer  prometheus.Gatherer
+	Status    func() Status
+	Logger    *slog.Logger
+}
+
+// Server is the HTTP server.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// Listen opens the port; Serve answers on it.
+func Listen(o Options) (*Server, error) {
+	handler := newHandler(o)
+	if o.TokenFile != "" {
+		text, err := os.ReadFile(o.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		token := strings.TrimSpace(string(text))
+		if token == "" {
+			return nil, errors.New("the token file is empty")
+		}
+		handler = withToken(token, handler)
+	}
+	l, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{listener: l, log: o.Logger, http: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}}, nil
+}
+
+// Serve answers requests until ctx ends.
+func (s *Server) Serve(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
+	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the status page is not served any more", "error", err)
+	}
+}
+
+// Close closes a server that does not serve.
+func (s *Server) Close() { _ = s.listener.Close() }
+
+func newHandler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
+	// Alive as long as it answers: a SIEM that is down is no reason to restart the bridge.
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		status := o.Status()
+		if trouble := status.Trouble(); len(trouble) > 0 {
+			http.Error(w, strings.Join(trouble, "\n"), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		_ = encoder.Encode(o.Status())
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := page.Execute(w, o.Status()); err != nil {
+			o.Logger.Debug("the status page could not be written", "error", err)
+		}
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+styleHash+"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// withToken lets requests through that carry the token.
+func withToken(token string, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		sum := sha256.Sum256([]byte(got))
+		if subtle.ConstantTimeCompare(sum[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="siembridge"`)
+			http.Error(w, "give the token of admin.token_file as Authorization: Bearer", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

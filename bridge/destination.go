@@ -1,0 +1,139 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/bridge/syslog"
+	"github.com/siembridge/siembridge/bridge/transport"
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/cef"
+	"github.com/siembridge/siembridge/formats/leef"
+)
+
+// maxMappingFile is the largest mapping_file in bytes.
+const maxMappingFile = 1 << 20
+
+// NewEncoder builds the encoder that a destination's configuration asks for. Its error names every mistake in the
+// mapping.
+func NewEncoder(d *config.Destination) (formats.Encoder, error) {
+	add := formats.Additions{}
+	for _, f := range d.Fields {
+		add.Fields = append(add.Fields, formats.Pair(f))
+	}
+	if d.MappingFile != "" {
+		info, err := os.Stat(d.MappingFile)
+		if err != nil {
+			return nil, fmt.Errorf("mapping_file: %w", err)
+		}
+		if info.Size() > maxMappingFile {
+			return nil, fmt.Errorf("mapping_file: %s has %d bytes, more than any mapping", d.MappingFile, info.Size())
+		}
+		text, err := os.ReadFile(d.MappingFile)
+		if err != nil {
+			return nil, fmt.Errorf("mapping_file: %w", err)
+		}
+		if add.Extend, err = formats.ParseMapping(string(text)); err != nil {
+			return nil, fmt.Errorf("mapping_file %s: %w", d.MappingFile, err)
+		}
+	}
+	switch d.Format {
+	case "leef:1.0":
+		return leef.New(leef.Options{Version: leef.Version1, Additions: add})
+	case "leef:2.0":
+		return leef.New(leef.Options{Version: leef.Version2, Delimiter: d.Delimiter, Additions: add})
+	case "cef:0":
+		return cef.New(cef.Options{Version: cef.Version0, Additions: add})
+	case "cef:1":
+		return cef.New(cef.Options{Version: cef.Version1, Additions: add})
+	case "json":
+		return formats.NewJSON(formats.JSONOptions{Additions: add})
+	}
+	return nil, fmt.Errorf("no format is named %q; there are leef:1.0, leef:2.0, cef:0, cef:1, json", d.Format)
+}
+
+// NewDialer builds what connects to a destination.
+func NewDialer(d *config.Destination) (*transport.Dialer, error) {
+	o := transport.Options{ConnectTimeout: d.ConnectTimeout}
+	if d.Transport == "tls" {
+		o.TLS = &transport.TLS{CAFile: d.TLS.CAFile, CertFile: d.TLS.CertFile, KeyFile: d.TLS.KeyFile, ServerName: d.TLS.ServerName,
+			Fingerprint: d.TLS.Fingerprint, MinVersion: d.TLS.MinVersion, InsecureSkipVerify: d.TLS.InsecureSkipVerify}
+	}
+	return transport.NewDialer(o)
+}
+
+// NewPipeline builds what makes frames of records for a destination. hostname is this host's, for headers that name no
+// other.
+func NewPipeline(d *config.Destination, sources []config.Source, hostname string) (*delivery.Pipeline, error) {
+	encoder, err := NewEncoder(d)
+	if err != nil {
+		return nil, err
+	}
+	p := &delivery.Pipeline{Destination: d.Name, Encoder: encoder, MaxLength: d.MaxLength, Hostname: d.Hostname, Sources: map[string]delivery.SourceInfo{}}
+	if p.Hostname == "" {
+		p.Hostname = hostname
+	}
+	if d.Filter != "" {
+		if p.Filter, err = delivery.NewFilter(d.Filter); err != nil {
+			return nil, fmt.Errorf("filter: %w", err)
+		}
+	}
+	p.Header.AppName, p.Header.MsgID = d.AppName, "alert"
+	if p.Header.Format, err = syslog.ParseFormat(d.Header); err != nil {
+		return nil, err
+	}
+	if p.Header.Facility, err = syslog.ParseFacility(d.Facility); err != nil {
+		return nil, err
+	}
+	if p.Framing, err = syslog.ParseFraming(d.Framing); err != nil {
+		return nil, err
+	}
+	for i := range sources {
+		s := &sources[i]
+		info := delivery.SourceInfo{Hostname: s.Hostname}
+		for _, f := range s.Fields {
+			info.Extra = append(info.Extra, formats.Pair(f))
+		}
+		p.Sources[s.Name] = info
+	}
+	return p, nil
+}
+
+// worker builds the worker of a destination.
+func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
+	dialer, err := NewDialer(d)
+	if err != nil {
+		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+	}
+	pipeline, err := NewPipeline(d, b.config.Sources, b.hostname)
+	if err != nil {
+		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+	}
+	overflow := buffer.OverflowBlock
+	if d.Overflow == "drop-oldest" {
+		overflow = buffer.OverflowDropOldest
+	}
+	queue, err := b.buffer.Queue(buffer.Destination{Name: d.Name, Sources: d.Sources, Overflow: overflow})
+	if err != nil {
+		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+	}
+	pipeline.Quarantine, pipeline.Metrics, pipeline.Logger = b.buffer.Quarantine(), b.deliveryMetrics, b.log
+	pipeline.Quarantined = func(source string) { b.quarantined.WithLabelValues(source).Inc() }
+	b.deliveryMetrics.Destination(d.Name)
+	return delivery.New(delivery.Options{
+		Name: d.Name, Addresses: d.Address, Acknowledge: d.Confirm == "ack", ConfirmBytes: int(d.ConfirmBytes),
+		ConfirmInterval: d.ConfirmInterval, ConfirmTimeout: d.ConfirmTimeout, RateLimit: d.RateLimit,
+		Dial: func(ctx context.Context, address, resolved string) (delivery.Conn, error) {
+			c, err := dialer.Dial(ctx, address, resolved)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		Queue: queue, Renderer: pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.deliveryMetrics,
+	}), nil
+}

@@ -1,0 +1,111 @@
+// Siembridge pulls Microsoft Defender detections and delivers them to a SIEM as LEEF, CEF or JSON over syslog.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/bridge/config"
+)
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitFailure = 1 // ran and found a failure
+	exitUsage   = 2 // usage or configuration error
+)
+
+// commands are all commands; each file adds one.
+var commands = []func() *cobra.Command{
+	newRunCommand, newCheckCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newVersionCommand,
+}
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// execute runs one command line and returns its exit code.
+func execute(args []string) int {
+	root := &cobra.Command{
+		Use:   "siembridge",
+		Short: "Microsoft Defender detections for QRadar, ArcSight and every other SIEM",
+		Long: "siembridge pulls detections and alerts from the Microsoft Defender APIs, maps them to LEEF, CEF or JSON and\n" +
+			"delivers them over TCP or TLS syslog from a durable buffer.",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	for _, command := range commands {
+		root.AddCommand(command())
+	}
+	root.SetArgs(args)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailure
+	var usage usageError
+	var problems config.Problems
+	var quiet quietFailure
+	switch {
+	case errors.As(err, &quiet):
+		return exitFailure
+	case errors.As(err, &problems):
+		fmt.Fprintln(os.Stderr, problems.Error())
+		return exitUsage
+	case errors.As(err, &usage), isCobraUsage(err):
+		code = exitUsage
+	}
+	fmt.Fprintln(os.Stderr, "siembridge:", err)
+	return code
+}
+
+// usageError is a mistake on the command line or a configuration that cannot be read.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// quietFailure ends with exit code 1; what there is to say was said.
+type quietFailure struct{}
+
+func (quietFailure) Error() string { return "failed" }
+
+// isCobraUsage tells cobra's own errors, which have no type: an unknown command, a wrong number of arguments.
+func isCobraUsage(err error) bool {
+	for _, beginning := range []string{"unknown command", "accepts ", "requires ", "required flag"} {
+		if len(err.Error()) >= len(beginning) && err.Error()[:len(beginning)] == beginning {
+			return true
+		}
+	}
+	return false
+}
+
+// loadConfig reads the configuration and writes its warnings to standard error.
+func loadConfig(path string) (*config.Config, error) {
+	c, err := config.Load(path)
+	if err != nil {
+		var problems config.Problems
+		if errors.As(err, &problems) {
+			return nil, err
+		}
+		return nil, usageError{err}
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
+	return c, nil
+}
+
+// configFlag adds --config to a command.
+func configFlag(c *cobra.Command, required bool) *string {
+	path := c.Flags().StringP("config", "c", "", "configuration file")
+	if required {
+		_ = c.MarkFlagRequired("config")
+	}
+	return path
+}
