@@ -8,10 +8,12 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
@@ -27,6 +29,8 @@ type Options struct {
 type Bridge struct {
 	config   *config.Config
 	log      *slog.Logger
+	version  string
+	started  time.Time
 	hostname string
 	registry *prometheus.Registry
 	buffer   *disk.Buffer
@@ -35,13 +39,14 @@ type Bridge struct {
 	quarantined     *prometheus.CounterVec
 	sources         []*runningSource
 	workers         []*delivery.Worker
-	admin           *admin.Server // nil: turned off
+	queues          []buffer.Queue // of the workers
+	admin           *admin.Server  // nil: turned off
 }
 
 // New opens the buffer and builds everything that a configuration asks for. All that can fail does so here, before
 // anything is pulled or sent; Run then only runs. Close gives up a Bridge that is not run.
 func New(c *config.Config, o Options) (*Bridge, error) {
-	b := &Bridge{config: c, log: o.Logger, registry: prometheus.NewRegistry()}
+	b := &Bridge{config: c, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now()}
 	b.hostname = thisHost()
 	var err error
 	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry}); err != nil {
@@ -70,8 +75,8 @@ func (b *Bridge) build(o Options) error {
 		return err
 	}
 	for _, left := range b.buffer.Leftovers() {
-		b.log.Warn("the buffer holds records for a destination that is not configured any more; they are dropped 7 days after it was last used",
-			"destination", left.Name, "records", left.Pending.Records)
+		b.log.Warn("the buffer holds records for a destination that is not configured any more; they are kept for 7 days",
+			"destination", left.Destination, "records", left.Records, "until", left.Until)
 	}
 	if b.config.Admin.Listen == "" {
 		return nil

@@ -121,6 +121,7 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
 	}
+	b.queues = append(b.queues, queue)
 	pipeline.Quarantine, pipeline.Metrics, pipeline.Logger = b.buffer.Quarantine(), b.deliveryMetrics, b.log
 	pipeline.Quarantined = func(source string) { b.quarantined.WithLabelValues(source).Inc() }
 	b.deliveryMetrics.Destination(d.Name)
@@ -136,4 +137,19 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 		},
 		Queue: queue, Renderer: pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.deliveryMetrics,
 	}), nil
+}
+
+// Check builds the parts of a configuration that can fail, and gives them up again: files that cannot be read, mistakes
+// in a mapping.
+func Check(c *config.Config) error {
+	for i := range c.Destinations {
+		d := &c.Destinations[i]
+		if _, err := NewDialer(d); err != nil {
+			return fmt.Errorf("destination %s: %w", d.Name, err)
+		}
+		if _, err := NewPipeline(d, c.Sources, "check"); err != nil {
+			return fmt.Errorf("destination %s: %w", d.Name, err)
+		}
+	}
+	return nil
 }

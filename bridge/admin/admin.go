@@ -36,6 +36,8 @@ type Source struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	CoveredTo   time.Time `json:"covered_to,omitzero"`
 	Holes       int       `json:"holes"`
+	Pulled      uint64    `json:"pulled_records"`
+	Duplicates  uint64    `json:"duplicate_records"`
 	Error       string    `json:"error,omitempty"` // with its remedy
 }
 

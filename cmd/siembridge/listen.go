@@ -73,4 +73,3 @@ func visible(frame []byte) string {
 		return r
 	}, string(frame))
 }
-

@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/entra"
+	"github.com/siembridge/siembridge/bridge/source"
+)
+
+// puller is a source of either kind.
+type puller interface {
+	Run(ctx context.Context) error
+	Status() source.Status
+}
+
+// runningSource is a configured source.
+type runningSource struct {
+	name, api string
+	puller    puller
+	ended     chan struct{} // closed when there is nothing more to come
+}
+
+// run pulls until ctx ends or the source has come to its end.
+func (s *runningSource) run(ctx context.Context) {
+	if err := s.puller.Run(ctx); errors.Is(err, source.ErrEnded) {
+		close(s.ended)
+	}
+}
+
+// maxSecretFile is the largest file with a secret in bytes.
+const maxSecretFile = 64 << 10
+
+// SecretOf returns the function that reads a source's client secret, from wherever it is kept, each time it is needed.
+func SecretOf(s *config.Source) func() (string, error) {
+	switch {
+	case s.ClientSecretEnv != "":
+		return func() (string, error) { return os.Getenv(s.ClientSecretEnv), nil }
+	case s.ClientSecretFile != "":
+		return func() (string, error) {
+			info, err := os.Stat(s.ClientSecretFile)
+			if err != nil {
+				return "", err
+			}
+			if info.Size() > maxSecretFile {
+				return "", fmt.Errorf("%s is too large for a secret", s.ClientSecretFile)
+			}
+			text, err := os.ReadFile(s.ClientSecretFile)
+			return strings.TrimSpace(string(text)), err
+		}
+	case s.ClientSecret != "":
+		return func() (string, error) { return s.ClientSecret.Reveal(), nil }
+	}
+	return nil
+}
+
+// SourceOptions translates a source's configuration; the caller adds what a running source needs besides.
+func SourceOptions(s *config.Source, stateDir string) source.Options {
+	o := source.Options{Name: s.Name, API: s.API, Cloud: s.Cloud, Region: s.Region, Endpoint: s.Endpoint, TokenURL: s.TokenURL,
+		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), StateDir: stateDir, CAFile: s.CAFile, ProxyURL: s.ProxyURL,
+		PollInterval: s.PollInterval, Lookback: s.Lookback, RequestsPerMinute: s.RequestsPerMinute, NoUpdates: !s.Updates}
+	if s.Auth == "refresh-token" {
+		o.RefreshTokenFile = s.RefreshTokenFile
+	}
+	o.Start = func(now time.Time) time.Time {
+		start, err := config.ParseStart(s.Start, now)
+		if err != nil { // checked when the configuration was read
+			return now.Add(-24 * time.Hour)
+		}
+		return start
+	}
+	return o
+}
+
+func (b *Bridge) buildSources(o Options) error {
+	metrics, tokens, limits := source.NewMetrics(b.registry), entra.NewMetrics(b.registry), source.NewLimits()
+	for i := range b.config.Sources {
+		s := &b.config.Sources[i]
+		metrics.Source(s.Name)
+		b.quarantined.WithLabelValues(s.Name)
+		running := &runningSource{name: s.Name, api: s.API, ended: make(chan struct{})}
+		var err error
+		if s.API == "file" {
+			running.puller, err = source.NewFile(source.FileOptions{Name: s.Name, Path: s.Path, PollInterval: s.PollInterval,
+				NoUpdates: !s.Updates, Buffer: b.buffer, Metrics: metrics, Logger: b.log})
+		} else {
+			so := SourceOptions(s, b.config.StateDir)
+			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version = b.buffer, limits, metrics, tokens, b.log, o.Version
+			running.puller, err = source.New(so)
+		}
+		if err != nil {
+			return fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		b.sources = append(b.sources, running)
+	}
+	return nil
+}
+
+// exhausted waits until every source has come to its end and everything is delivered; false when ctx ends first.
+func (b *Bridge) exhausted(ctx context.Context) bool {
+	for _, s := range b.sources {
+		select {
+		case <-s.ended:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		left := int64(0)
+		for _, q := range b.queues {
+			left += q.Pending().Records
+		}
+		if left == 0 {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Status returns a snapshot of everything.
+func (b *Bridge) Status() admin.Status {
+	s := admin.Status{Version: b.version, Started: b.started}
+	for _, x := range b.sources {
+		from := x.puller.Status()
+		s.Sources = append(s.Sources, admin.Source{Name: x.name, API: x.api, State: from.State, LastSuccess: from.LastSuccess,
+			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error})
+	}
+	u := b.buffer.Usage()
+	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
+	for i, w := range b.workers {
+		from, pending := w.Status(), b.queues[i].Pending()
+		s.Destinations = append(s.Destinations, admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
+			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered, Error: from.Error})
+	}
+	return s
+}

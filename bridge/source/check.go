@@ -1,0 +1,74 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/entra"
+)
+
+// Finding is one thing that Check looked at.
+type Finding struct {
+	What   string // e.g. "token", "one page", "clock"
+	OK     bool
+	Detail string // what was found; for a failure with its remedy
+}
+
+// maxSkew is how far the clocks may be apart before it is worth a word; certificates and tokens suffer first.
+const maxSkew = time.Minute
+
+// Check proves a source: a token, one small page, the clock. Nothing is stored. Tokens of the refresh-token flow are
+// rotated and kept as in a run, so Check needs the state directory then.
+func Check(ctx context.Context, o Options) []Finding {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == nil {
+		o.Limits = NewLimits()
+	}
+	a, err := findAPI(o.API)
+	if err != nil {
+		return []Finding{{"api", false, err.Error()}}
+	}
+	c, err := newClient(&o, a)
+	if err != nil {
+		return []Finding{{"settings", false, err.Error()}}
+	}
+	token, err := c.tokens.Token(ctx)
+	if err != nil {
+		return []Finding{{"token", false, tokenError(err).Error()}}
+	}
+	findings := []Finding{{"token", true, tokenDetail(token.AccessToken, token.Expiry)}}
+	now := time.Now()
+	q := query{changed: Interval{now.Add(-5 * time.Minute).UnixMilli(), now.UnixMilli()}, top: 1}
+	got, err := c.get(ctx, a.url(c.base, q), false, func([]byte) error { return nil })
+	if err != nil {
+		return append(findings, Finding{"one page", false, err.Error()})
+	}
+	findings = append(findings, Finding{"one page", true, fmt.Sprintf("%d records of the last 5 minutes on a page of one", got.rows)})
+	skew := time.Until(got.date).Round(time.Second)
+	clock := Finding{"clock", true, "agrees with Microsoft's"}
+	if skew > maxSkew || skew < -maxSkew {
+		clock.Detail = fmt.Sprintf("this clock is %s off Microsoft's; pulling does not mind, TLS and event times do: set the clock", skew)
+	}
+	return append(findings, clock)
+}
+
+// tokenDetail says until when a token is good and which permissions it has, where it can be read.
+func tokenDetail(token string, expiry time.Time) string {
+	detail := "good until " + expiry.UTC().Format(time.RFC3339)
+	claims, ok := entra.ReadClaims(token)
+	if !ok {
+		return detail
+	}
+	switch {
+	case len(claims.Roles) > 0:
+		return detail + ", roles " + strings.Join(claims.Roles, ", ")
+	case len(claims.Scopes) > 0:
+		return detail + ", delegated permissions " + strings.Join(claims.Scopes, ", ")
+	}
+	return detail + ", without any role: grant the application permission and admin consent"
+}

@@ -1,0 +1,290 @@
+package source
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+// Bounds of a poll.
+const (
+	batchBytes   = 4 << 20 // records are appended in batches of about so much
+	batchRecords = 1000
+	maxLinks     = 50             // next links followed in one window
+	oldAfter     = 24 * time.Hour // a record that Microsoft changed longer ago is pulled by back-fill
+	maxPasses    = 20             // over a dense window
+)
+
+func tlsConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
+
+// poll reads what is not covered yet, up to the server's now.
+func (s *Source) poll(ctx context.Context) {
+	s.plan.begin(time.Now().Add(s.skew).UnixMilli())
+	failures := 0
+	for ctx.Err() == nil {
+		w, more := s.plan.next()
+		if !more {
+			s.note(buffer.Outcome{})
+			s.worked()
+			return
+		}
+		err := s.readWindow(ctx, w)
+		if err == nil {
+			failures = 0
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		failures++
+		if s.afterFailure(ctx, w, err, failures) != nil {
+			return
+		}
+	}
+}
+
+// afterFailure waits as the failure asks for, and finds out whether it lies in the window. Its error ends the poll.
+func (s *Source) afterFailure(ctx context.Context, w Window, err error, failures int) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Reason: ReasonBuffer, Message: err.Error(), Remedy: "it is tried again; make room on the disk of state_dir if it is full", cause: err}
+	}
+	s.failed(e)
+	wait := s.o.Backoff.after(e, failures)
+	if e.Reason == ReasonThrottled {
+		s.client.limiter.pause(wait)
+		return nil
+	}
+	if !e.windowed() {
+		return sleep(ctx, wait)
+	}
+	verdict := s.plan.failed(w)
+	if verdict == probe {
+		known := s.plan.probeWindow()
+		_, err := s.client.get(ctx, s.api.url(s.client.base, query{changed: known.Interval, top: 1}), true, func([]byte) error { return nil })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		holes := len(s.plan.holes)
+		verdict = s.plan.probed(w, err == nil, e.Message)
+		if len(s.plan.holes) > holes {
+			s.log.Error("a part of the API cannot be read although its neighbours can; it is set aside and tried again every 6 hours",
+				"from", w.Start(), "to", w.End(), "reason", e.Message)
+			s.keep()
+		}
+	}
+	if verdict == again {
+		return nil
+	}
+	return sleep(ctx, wait)
+}
+
+// keep stores the checkpoint without records.
+func (s *Source) keep() {
+	data, err := s.plan.encode()
+	if err == nil {
+		_, err = s.o.Buffer.Append(context.Background(), buffer.Batch{Source: s.o.Name, Checkpoint: data})
+	}
+	if err != nil {
+		s.log.Error("the checkpoint cannot be stored", "error", err)
+	}
+}
+
+// readWindow reads one window to its end, or finds that it holds more than a page.
+func (s *Source) readWindow(ctx context.Context, w Window) error {
+	b := s.newBatch(ctx)
+	catchUp := s.plan.catchingUp(w)
+	if w.Dense {
+		date, err := s.readDense(ctx, b, query{changed: w.Interval}, catchUp)
+		if err != nil {
+			return errors.Join(err, b.flush(nil))
+		}
+		return s.windowDone(w, b, date)
+	}
+	q := query{changed: w.Interval}
+	got, err := s.client.get(ctx, s.api.url(s.client.base, q), catchUp, b.add)
+	s.clock(got)
+	if errors.Is(err, errTooLarge) {
+		if err := b.flush(nil); err != nil {
+			return err
+		}
+		if s.plan.full(w, b.keys) {
+			return nil
+		}
+		return &Error{Reason: ReasonResponse, Message: errTooLarge.Error(), Remedy: "it is set aside if it stays so", cause: err}
+	}
+	if err != nil {
+		return errors.Join(err, b.flush(nil))
+	}
+	if s.api.top > 0 && got.rows >= s.api.top {
+		// What a full page brought is stored first; the plan then cuts the window.
+		if err := b.flush(nil); err != nil {
+			return err
+		}
+		if s.plan.full(w, b.keys) {
+			return nil
+		}
+		date, err := s.readDense(ctx, b, q, catchUp)
+		if err != nil {
+			return err
+		}
+		return s.windowDone(w, b, date)
+	}
+	date, err := s.follow(ctx, b, got, catchUp)
+	if err != nil {
+		return errors.Join(err, b.flush(nil))
+	}
+	return s.windowDone(w, b, date)
+}
+
+// follow reads the pages behind a page that was not full: a bounded number, none twice, on the same host.
+func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool) (time.Time, error) {
+	date := got.date
+	seen := map[string]bool{}
+	for got.next != "" {
+		link := got.next
+		switch {
+		case !s.client.sameHost(link):
+			return date, &Error{Reason: ReasonResponse, Slow: true, Message: "the API's next link leaves " + s.client.host() + " and was not followed",
+				Remedy: "check endpoint and the proxy in between: the token is sent nowhere else"}
+		case seen[link] || len(seen) >= maxLinks:
+			return date, &Error{Reason: ReasonResponse, Message: "the API's next links do not come to an end", Remedy: "the window is read again"}
+		}
+		seen[link] = true
+		var err error
+		if got, err = s.client.get(ctx, link, catchUp, b.add); err != nil {
+			return date, err
+		}
+		if got.date.Before(date) {
+			date = got.date
+		}
+	}
+	return date, nil
+}
+
+// readDense reads a window that cannot be cut by its changed-time, page by page with $skip, until a pass brings
+// nothing new. What reaches beyond the largest $skip is cut by the creation time.
+func (s *Source) readDense(ctx context.Context, b *batch, q query, catchUp bool) (time.Time, error) {
+	var date time.Time
+	for range maxPasses {
+		known := len(b.keys)
+		more := true
+		for q.skip = 0; more; q.skip += s.api.top {
+			if q.skip > s.api.maxSkip {
+				return s.cutByCreation(ctx, b, q, catchUp)
+			}
+			got, err := s.client.get(ctx, s.api.url(s.client.base, q), catchUp, b.add)
+			if err != nil {
+				return date, err
+			}
+			if date.IsZero() || got.date.Before(date) {
+				date = got.date
+			}
+			more = s.api.top > 0 && got.rows >= s.api.top
+		}
+		if len(b.keys) == known && known > 0 || len(b.keys) == 0 {
+			return date, nil
+		}
+	}
+	return date, nil
+}
+
+// cutByCreation halves the creation time of what a dense window holds.
+func (s *Source) cutByCreation(ctx context.Context, b *batch, q query, catchUp bool) (date time.Time, err error) {
+	const year = 366 * 24 * hourInMillis
+	whole := Interval{q.changed.From - 2*year, q.changed.To + 24*hourInMillis}
+	if q.created != nil {
+		whole = *q.created
+	}
+	if whole.length() <= 1 {
+		return date, &Error{Reason: ReasonResponse, Message: "more records were changed and created in one millisecond than the API lets be read", Remedy: "they are set aside if it stays so"}
+	}
+	middle := whole.From + whole.length()/2
+	for _, half := range []Interval{{whole.From, middle}, {middle, whole.To}} {
+		q.created, q.skip = &half, 0
+		at, err := s.readDense(ctx, b, q, catchUp)
+		if err != nil {
+			return date, err
+		}
+		if date.IsZero() || at.Before(date) {
+			date = at
+		}
+	}
+	return date, nil
+}
+
+// windowDone tells the plan that a window was read and stores the rest of its records with the new coverage.
+func (s *Source) windowDone(w Window, b *batch, date time.Time) error {
+	before := *s.plan
+	s.plan.done(w, b.rows, b.keys, date.UnixMilli())
+	data, err := s.plan.encode()
+	if err == nil {
+		err = b.flush(data)
+	}
+	if err != nil {
+		*s.plan = before // the coverage never runs ahead of the records
+		return err
+	}
+	return nil
+}
+
+// clock notes how far the server's clock is from ours.
+func (s *Source) clock(got answer) {
+	if !got.date.IsZero() {
+		s.skew = time.Until(got.date)
+	}
+}
+
+// storeError is an error of the buffer on its way through the reading of a page.
+type storeError struct{ error }
+
+func (e *storeError) Unwrap() error { return e.error }
+
+// batch collects records and appends them.
+type batch struct {
+	s       *Source
+	ctx     context.Context
+	records []buffer.Record
+	bytes   int
+	rows    int
+	keys    map[string]struct{} // of all records of the window
+}
+
+func (s *Source) newBatch(ctx context.Context) *batch {
+	return &batch{s: s, ctx: ctx, keys: map[string]struct{}{}}
+}
+
+// add takes one record of a page.
+func (b *batch) add(raw []byte) error {
+	b.rows++
+	now := time.Now()
+	id, err := defender.Identify(defender.API(b.s.api.name), raw)
+	if err != nil {
+		b.s.log.Debug("a record could not be read; it is delivered in a minimal form", "error", err)
+	}
+	b.keys[id.Key] = struct{}{}
+	b.records = append(b.records, buffer.Record{Source: b.s.o.Name, API: b.s.api.name, Key: id.Key, Changed: id.Changed, Hash: id.Hash,
+		Pulled: now, Old: !id.Changed.IsZero() && now.Sub(id.Changed) > oldAfter, Raw: raw})
+	if b.bytes += len(raw); b.bytes >= batchBytes || len(b.records) >= batchRecords {
+		return b.flush(nil)
+	}
+	return nil
+}
+
+// flush appends what there is, with a new checkpoint unless it is nil.
+func (b *batch) flush(checkpoint []byte) error {
+	if len(b.records) == 0 && checkpoint == nil {
+		return nil
+	}
+	outcome, err := b.s.o.Buffer.Append(b.ctx, buffer.Batch{Source: b.s.o.Name, Records: b.records, NoUpdates: b.s.o.NoUpdates, Checkpoint: checkpoint})
+	if err != nil {
+		return &storeError{err}
+	}
+	b.records, b.bytes = nil, 0
+	b.s.note(outcome)
+	return nil
+}

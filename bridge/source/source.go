@@ -1,0 +1,228 @@
+// Package source pulls records from Microsoft's APIs, or reads them from files, and appends them to the buffer.
+//
+// All APIs are read by one algorithm. A plan (plan.go) decides which windows of the changed-time are read and what
+// their answers mean; it is pure. A client (client.go) sends the requests and judges the answers. The poller (poll.go)
+// does what the plan says: it reads a window, splits and identifies its records, and appends them to the buffer
+// together with the coverage, by one commit. What differs between the APIs stands in a file for each.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/entra"
+)
+
+// ErrEnded: the source has read everything there will ever be.
+var ErrEnded = errors.New("the source has come to its end")
+
+// Options describe a source.
+type Options struct {
+	Name     string
+	API      string // detections, alerts, graph-alerts, graph-incidents, incidents
+	Cloud    string
+	Region   string
+	Endpoint string // overrides scheme, host and prefix of the API
+	TokenURL string // overrides the token endpoint
+	TenantID string
+	ClientID string
+
+	Secret           func() (string, error) // the client secret, asked before each token request
+	RefreshTokenFile string                 // auth = "refresh-token": the seed; "": client secret alone
+	StateDir         string                 // where rotated refresh tokens are kept
+
+	CAFile, ProxyURL  string
+	PollInterval      time.Duration
+	Lookback          time.Duration
+	RequestsPerMinute int
+	Start             func(now time.Time) time.Time // where the first run begins
+	NoUpdates         bool
+	Backoff           Backoff
+
+	Buffer       buffer.Appender
+	Limits       *Limits
+	Metrics      *Metrics
+	TokenMetrics *entra.Metrics
+	Logger       *slog.Logger
+	Version      string // for User-Agent
+}
+
+// Source pulls one API of one tenant.
+type Source struct {
+	o      Options
+	api    *api
+	client *client
+	plan   *plan
+	skew   time.Duration // the server's clock less ours
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is a source as the operator sees it.
+type Status struct {
+	State       string // starting, ok, failing, ended
+	LastSuccess time.Time
+	CoveredTo   time.Time
+	Holes       []Hole
+	Error       string // with its remedy; "" when all is well
+	Pulled      uint64 // records stored since the start
+	Duplicates  uint64 // records recognised since the start
+}
+
+// New prepares a source; Run does the work.
+func New(o Options) (*Source, error) {
+	a, err := findAPI(o.API)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClient(&o, a)
+	if err != nil {
+		return nil, err
+	}
+	o.Backoff = o.Backoff.orDefaults()
+	s := &Source{o: o, api: a, client: c, log: o.Logger.With("source", o.Name)}
+	s.status.State = "starting"
+	return s, s.restore()
+}
+
+// restore takes up the coverage where the last run left it.
+func (s *Source) restore() error {
+	now := time.Now()
+	s.plan = newPlan(s.o.Start(now).UnixMilli(), s.o.Lookback.Milliseconds(), s.api.window.Milliseconds(), s.api.top)
+	data, err := s.o.Buffer.Checkpoint(s.o.Name)
+	if err != nil {
+		return fmt.Errorf("the checkpoint: %w", err)
+	}
+	if data == nil {
+		return nil
+	}
+	if err := s.plan.restore(data); err != nil {
+		s.log.Warn("what was read before is not known; it is read again and recognised", "error", err)
+	}
+	return nil
+}
+
+// newGrant is the credential that a source's configuration names.
+func newGrant(o *Options, app entra.App) entra.Grant {
+	if o.RefreshTokenFile != "" {
+		return &entra.RefreshToken{App: app, Secret: o.Secret, SeedFile: o.RefreshTokenFile, File: entra.ChainFile(o.StateDir, o.Name)}
+	}
+	return entra.ClientSecret{App: app, Secret: o.Secret}
+}
+
+// authority is the login authority of a cloud.
+func authority(cloud string) string {
+	if cloud == "gcc-high" || cloud == "dod" {
+		return entra.AuthorityGovernment
+	}
+	return entra.AuthorityPublic
+}
+
+// newHTTP builds the HTTP client of a source: proxy, CA and time-outs.
+func newHTTP(o *Options) (*http.Client, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout, t.MaxResponseHeaderBytes = 2*time.Minute, 256<<10
+	t.MaxIdleConnsPerHost = 2
+	if o.ProxyURL != "" {
+		proxy, err := url.Parse(o.ProxyURL)
+		if err != nil {
+			return nil, errors.New("proxy_url is no address")
+		}
+		t.Proxy = http.ProxyURL(proxy)
+	}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		if err := trust(t, pem); err != nil {
+			return nil, fmt.Errorf("ca_file %s: %w", o.CAFile, err)
+		}
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+}
+
+// Run polls until ctx ends.
+func (s *Source) Run(ctx context.Context) error {
+	for {
+		s.poll(ctx)
+		if err := sleep(ctx, s.o.PollInterval); err != nil {
+			return nil
+		}
+	}
+}
+
+// Status returns a snapshot.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// note brings the status up to date after a poll or a window.
+func (s *Source) note(outcome buffer.Outcome) {
+	stored := outcome.New + outcome.Updated
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Pulled += uint64(stored)
+	s.status.Duplicates += uint64(outcome.Known)
+	s.status.CoveredTo = time.UnixMilli(s.plan.covered.end(s.plan.origin)).UTC()
+	s.status.Holes = append([]Hole(nil), s.plan.holes...)
+	s.o.Metrics.pulled(s.o.Name, stored, outcome.Known)
+	s.o.Metrics.coverage(s.o.Name, s.status.CoveredTo, len(s.plan.holes))
+}
+
+// worked notes that a poll came to its end.
+func (s *Source) worked() {
+	s.mu.Lock()
+	was := s.status
+	s.status.State, s.status.Error, s.status.LastSuccess = "ok", "", time.Now()
+	s.mu.Unlock()
+	s.o.Metrics.success(s.o.Name)
+	if was.State == "failing" {
+		s.log.Info("the source works again", "was", was.Error)
+	}
+}
+
+// failed notes what went wrong and logs it when it is news.
+func (s *Source) failed(e *Error) {
+	s.o.Metrics.failure(s.o.Name, e.Reason)
+	text := e.Error()
+	s.mu.Lock()
+	news := s.status.Error != text
+	s.status.Error = text
+	if e.Slow || s.status.LastSuccess.IsZero() || time.Since(s.status.LastSuccess) > 5*time.Minute {
+		s.status.State = "failing"
+	}
+	s.mu.Unlock()
+	switch {
+	case !news:
+	case e.Slow:
+		s.log.Error("pulling fails", "reason", string(e.Reason), "error", text)
+	default:
+		s.log.Warn("a request brought nothing", "reason", string(e.Reason), "error", text)
+	}
+}
+
+// endpointOf joins the configured or the API's own endpoint.
+func endpointOf(o *Options, a *api) (base, audience string, err error) {
+	base, audience, err = a.endpoint(o.Cloud, o.Region)
+	if err != nil {
+		return "", "", err
+	}
+	if o.Endpoint != "" {
+		base = strings.TrimSuffix(o.Endpoint, "/")
+	}
+	return base, audience, entra.CheckURL(base)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/bridge"
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+func newPreviewCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "preview (--config FILE | --format FORMAT) [FILE]",
+		Short: "Show what records become: raw JSON in, events out",
+		Long: "preview reads a record, a page, a list or one record a line of any supported API, from a file or standard input,\n" +
+			"and writes the event of each on a line of its own, without syslog header. With --config the events are those of\n" +
+			"the first destination, or of the one that --destination names, filter included.",
+		Example: "  siembridge preview --format cef:0 alert.json\n  siembridge preview --config siembridge.toml --destination qradar < page.json",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	path := configFlag(c, false)
+	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json")
+	name := c.Flags().String("destination", "", "with --config: the destination whose events to show")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if (*path == "") == (*format == "") {
+			return usageError{errors.New("give either --config or --format")}
+		}
+		p, err := previewOf(*path, *format, *name)
+		if err != nil {
+			return err
+		}
+		in := io.Reader(c.InOrStdin())
+		if len(args) > 0 && args[0] != "-" {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			defer f.Close()
+			in = f
+		}
+		return p.run(in, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+// preview makes events of records as a destination would.
+type preview struct {
+	encoder formats.Encoder
+	filter  *delivery.Filter
+	length  int
+	extra   []formats.Pair
+}
+
+func previewOf(path, format, name string) (*preview, error) {
+	if format != "" {
+		e, err := encoderOf(format)
+		return &preview{encoder: e, length: 1 << 20}, err
+	}
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	for i := range cfg.Destinations {
+		d := &cfg.Destinations[i]
+		if name != "" && d.Name != name {
+			continue
+		}
+		pipeline, err := bridge.NewPipeline(d, cfg.Sources, "")
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return &preview{encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}, nil
+	}
+	return nil, usageError{fmt.Errorf("there is no destination named %q", name)}
+}
+
+// eventRoom is what max_length leaves for the event behind its header.
+func eventRoom(p *delivery.Pipeline, d *config.Destination) int {
+	return d.MaxLength - len(p.Header.Append(nil, time.Now(), p.Hostname, 0))
+}
+
+func (p *preview) run(in io.Reader, out, errs io.Writer) error {
+	w := bufio.NewWriter(out)
+	defer w.Flush()
+	var d formats.Detection
+	var line []byte
+	records, unread := 0, 0
+	_, err := defender.Split(defender.Unknown, in, func(raw []byte) error {
+		records++
+		api, legacy, _ := defender.Detect(raw)
+		if legacy {
+			fmt.Fprintf(errs, "record %d is of Graph's first alerts API; use alerts_v2 (api = \"graph-alerts\")\n", records)
+		}
+		record := buffer.Record{API: string(api), Raw: raw, Old: true}
+		if err := delivery.Decode(&record, &d); err != nil {
+			unread++
+			fmt.Fprintf(errs, "record %d: %v\n", records, err)
+		} else if p.filter != nil && !p.filter.Keep(&d) {
+			return nil
+		}
+		d.Extra = append(d.Extra, p.extra...)
+		line, _ = p.encoder.AppendEvent(line[:0], &d, p.length)
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record %d: %w", records+1, err)
+	}
+	if unread > 0 {
+		w.Flush()
+		return quietFailure{}
+	}
+	return nil
+}
