@@ -23,7 +23,8 @@ type Record struct {
 // Faults are how often an answer goes wrong, each from 0 to 1, and how long Retry-After asks to wait.
 type Faults struct {
 	TooMany, Unavailable, Unauthorized, Reset, Truncated, HTML float64
-	RetryAfter                                                 time.Duration // in whole seconds; every other 429 has none
+	RetryAfter                                                 time.Duration // in whole seconds
+	NoRetryAfter                                               float64       // share of the 429 that have no Retry-After
 }
 
 // Tenant is a Microsoft tenant in a box: the token endpoints of Entra ID and the APIs, as an http.Handler. Each API has
@@ -159,7 +160,7 @@ func (t *Tenant) api(w http.ResponseWriter, r *http.Request, api string) {
 	switch fault {
 	case "429":
 		t.mu.Lock()
-		if t.random.IntN(2) == 0 {
+		if t.random.Float64() >= t.faults.NoRetryAfter {
 			w.Header().Set("Retry-After", strconv.Itoa(int(t.faults.RetryAfter/time.Second)))
 		}
 		t.mu.Unlock()

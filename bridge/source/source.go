@@ -202,12 +202,15 @@ func (s *Source) failed(e *Error) {
 	s.mu.Lock()
 	news := s.status.Error != text
 	s.status.Error = text
-	if e.Slow || s.status.LastSuccess.IsZero() || time.Since(s.status.LastSuccess) > 5*time.Minute {
+	throttled := e.Reason == ReasonThrottled // is part of the API's day
+	if e.Slow || !throttled && s.status.LastSuccess.IsZero() || !s.status.LastSuccess.IsZero() && time.Since(s.status.LastSuccess) > 5*time.Minute {
 		s.status.State = "failing"
 	}
 	s.mu.Unlock()
 	switch {
 	case !news:
+	case throttled:
+		s.log.Info("the API asks to wait", "error", text)
 	case e.Slow:
 		s.log.Error("pulling fails", "reason", string(e.Reason), "error", text)
 	default:

@@ -128,15 +128,16 @@ func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 // apis of the demo, each with a third of the records.
 var demoAPIs = []string{"graph-alerts", "alerts", "detections"}
 
-// fill puts the records into the tenant: within the last hour, a tenth of them visible late.
+// fill puts the records into the tenant: changed within the last 20 minutes, a tenth of them visible late, as
+// Microsoft's are: within the lookback.
 func (d *demo) fill() {
 	random := rand.New(rand.NewPCG(d.o.seed, 0xde30))
 	generator := emulator.NewGenerator(d.o.seed, true)
 	now := time.Now()
-	at := now.Add(-time.Hour)
+	at := now.Add(-20 * time.Minute)
 	for i := range d.o.count {
 		if i%7 == 0 { // seven records to one time
-			at = at.Add(min(time.Second, 50*time.Minute/time.Duration(d.o.count/7+1)))
+			at = at.Add(min(time.Second, 19*time.Minute/time.Duration(d.o.count/7+1)))
 		}
 		r := generator.Record(demoAPIs[i%len(demoAPIs)], at)
 		switch {
@@ -356,7 +357,7 @@ func (s *demoSIEM) show(out io.Writer) {
 func readable(got emulator.Received) string {
 	e := got.Event
 	var b strings.Builder
-	fmt.Fprintf(&b, "  %s %s from %s: %s %s\n", e.Format, e.Version, got.Header.Hostname, e.EventID, visible([]byte(e.Name)))
+	fmt.Fprintf(&b, "  %s %s from %s: %s %s\n", e.Format, e.Version, got.Header.Hostname, e.EventID, short(e.Name))
 	shown := 0
 	for _, p := range e.Pairs {
 		if strings.HasSuffix(p.Key, "Label") {
@@ -366,13 +367,18 @@ func readable(got emulator.Received) string {
 			fmt.Fprintf(&b, "    and %d attributes more\n", len(e.Pairs)-shown+1)
 			break
 		}
-		value := visible([]byte(p.Value))
-		if r := []rune(value); len(r) > 90 {
-			value = string(r[:87]) + "..."
-		}
-		fmt.Fprintf(&b, "    %-18s %s\n", p.Key, value)
+		fmt.Fprintf(&b, "    %-26s %s\n", p.Key, short(p.Value))
 	}
 	return b.String()
+}
+
+// short makes a value fit a line.
+func short(s string) string {
+	s = visible([]byte(s))
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:77]) + "..."
+	}
+	return s
 }
 
 // progress is a line that is written over itself; on anything but a terminal it is not shown.
