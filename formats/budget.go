@@ -82,14 +82,15 @@ func (e *Event) over(budget int) int { return e.total + e.listSize() - budget }
 // cut shortens v by about over bytes, to no less than least.
 func (e *Event) cut(v *eventValue, least, over int) {
 	had := v.end - v.start
-	// The key's own name joins the list of shortened keys: leave room for it and for the ellipsis.
-	want := max(least, had-over-len(ellipsis)-len(e.keyOf(v))-e.table.layout.NameCost)
-	if had <= want {
+	if had <= least {
 		return
 	}
+	listed := e.listSize()
+	e.noteValue(v)
+	// The list of shortened keys may just have grown: that has to be made up for as well.
+	want := max(least, had-over-(e.listSize()-listed))
 	v.end = v.start + len(cutText(e.arena[v.start:v.end], want))
 	e.resize(v)
-	e.noteValue(v)
 }
 
 func (e *Event) drop(v *eventValue) {
@@ -150,7 +151,7 @@ func (e *Event) listSize() int {
 		return 0
 	}
 	a := &e.table.attrs[i]
-	return a.cost + min(e.listed, a.max)
+	return a.cost + min(e.listed-1, a.max) // no comma stands before the first name
 }
 
 // ShortenedKey returns the key that lists what was cut or dropped; ok is false when there is nothing to list.
