@@ -1,0 +1,191 @@
+package formats_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/cef"
+	"github.com/siembridge/siembridge/formats/defender"
+	"github.com/siembridge/siembridge/formats/leef"
+	"github.com/siembridge/siembridge/formats/parse"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// apis says of which API the samples of a folder are.
+var apis = map[string]defender.API{
+	"siem-legacy": defender.Detections, "mde-alerts": defender.Alerts, "graph-alerts_v2": defender.GraphAlerts,
+	"graph-incidents": defender.GraphIncidents, "xdr-incidents": defender.Incidents,
+}
+
+// encoding is one format as a destination may ask for it.
+type encoding struct {
+	name    string
+	budget  int
+	encoder interface {
+		formats.Encoder
+		Table() *formats.Table
+	}
+}
+
+func encodings(t testing.TB) []encoding {
+	t.Helper()
+	l1, err1 := leef.New(leef.Options{Version: leef.Version1})
+	l2, err2 := leef.New(leef.Options{Version: leef.Version2})
+	c0, err3 := cef.New(cef.Options{Version: cef.Version0})
+	c1, err4 := cef.New(cef.Options{Version: cef.Version1})
+	j, err5 := formats.NewJSON(formats.JSONOptions{OmitRaw: true})
+	for _, err := range []error{err1, err2, err3, err4, err5} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []encoding{{"leef:1.0", 4096, l1}, {"leef:2.0", 4096, l2}, {"cef:0", 8192, c0}, {"cef:1", 8192, c1}, {"json", 65536, j}}
+}
+
+// decodeSample returns the detections of a page as the bridge would make them, new and fresh.
+func decodeSample(t testing.TB, path string) []*formats.Detection {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, known := apis[filepath.Base(filepath.Dir(path))]
+	var all []*formats.Detection
+	split := api
+	if !known {
+		split = defender.GraphAlerts
+		if strings.HasPrefix(filepath.Base(path), "siem-") {
+			split = defender.Detections
+		}
+	}
+	_, err = defender.Split(split, bytes.NewReader(page), func(record []byte) error {
+		d := &formats.Detection{}
+		if _, err := defender.Decode(split, record, d); err != nil {
+			return err
+		}
+		d.Change, d.Source, d.Fresh = formats.ChangeNew, "contoso", true
+		defender.SetTime(d)
+		all = append(all, d)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return all
+}
+
+func samples(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob("defender/testdata/*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []string
+	for _, path := range paths {
+		if filepath.Base(filepath.Dir(path)) != "errors" {
+			pages = append(pages, path)
+		}
+	}
+	if len(pages) < 20 {
+		t.Fatalf("only %d samples found", len(pages))
+	}
+	return pages
+}
+
+// Every sample as an event of every format. A change of a mapping shows as a difference in these files; -update
+// writes them anew.
+func TestGoldenEvents(t *testing.T) {
+	formatsInUse := encodings(t)
+	values := 0
+	for _, path := range samples(t) {
+		var got bytes.Buffer
+		for i, d := range decodeSample(t, path) {
+			fmt.Fprintf(&got, "# record %d\n", i+1)
+			for _, f := range formatsInUse {
+				event, loss := f.encoder.AppendEvent(nil, d, f.budget)
+				n, err := checkEvent(f, event)
+				if err != nil {
+					t.Errorf("%s, record %d: %s: %v in %q", path, i+1, f.name, err, event)
+				}
+				values += n
+				fmt.Fprintf(&got, "%s\n", event)
+				if len(loss.Shortened)+len(loss.Mistyped) > 0 {
+					fmt.Fprintf(&got, "# %s: shortened %v, mistyped %v\n", f.name, loss.Shortened, loss.Mistyped)
+				}
+			}
+		}
+		golden := filepath.Join("testdata", "events", filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")+".golden")
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Errorf("%v; -update makes it", err)
+			continue
+		}
+		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+	t.Logf("%d values have their key's type and length", values)
+}
+
+// checkEvent reads an event back with the strict readers and holds every value against the dictionary. It returns
+// how many values it looked at.
+func checkEvent(f encoding, event []byte) (int, error) {
+	var e *parse.Event
+	var err error
+	switch f.name[:4] {
+	case "json":
+		if !json.Valid(event) || bytes.ContainsAny(event, "\n\r\x00") {
+			return 0, fmt.Errorf("no line of JSON")
+		}
+		return 0, nil
+	case "leef":
+		e, err = parse.LEEF(string(event))
+	default:
+		e, err = parse.CEF(string(event))
+	}
+	if err != nil {
+		return 0, err
+	}
+	rows := map[string]formats.Row{}
+	for _, r := range f.encoder.Table().Rows() {
+		rows[r.Key] = r
+	}
+	for i, p := range e.Pairs {
+		if slot, ok := strings.CutSuffix(p.Key, "Label"); ok && rows[slot].Label != "" {
+			if i+1 == len(e.Pairs) || e.Pairs[i+1].Key != slot {
+				return 0, fmt.Errorf("%s does not stand directly before %s", p.Key, slot)
+			}
+			continue
+		}
+		r, ok := rows[p.Key]
+		if !ok {
+			return 0, fmt.Errorf("the table has no key %s", p.Key)
+		}
+		if !hasType(p.Value, r.Type) {
+			return 0, fmt.Errorf("%s=%q is not of type %s", p.Key, p.Value, r.Type)
+		}
+		// One blank may guard a backslash at the end.
+		if r.Max > 0 && len(strings.TrimSuffix(p.Value, " ")) > r.Max {
+			return 0, fmt.Errorf("%s has %d bytes, more than %d", p.Key, len(p.Value), r.Max)
+		}
+	}
+	return len(e.Pairs), nil
+}
