@@ -190,6 +190,8 @@ func (c *compiler) value(m *Attribute, a *attribute) {
 	case m.Value != "":
 		a.sources = []source{{name: m.Value, kind: fromConstant, entity: -1}}
 		c.checkConstant(m.Key, a.kind, m.Value)
+	case m.constantField:
+		c.problems.add(m.Key, "the value is empty")
 	case len(m.From) == 0:
 		c.problems.add(m.Key, "needs from or value")
 	case m.From[0] == shortenedName:

@@ -1,30 +1,126 @@
-package formats
+package formats_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/internal/formatstest"
+	"pgregory.net/rapid"
 )
 
-func TestFirst(t *testing.T) {
-	e, err := NewJSON(JSONOptions{})
+func newJSON(t testing.TB, o formats.JSONOptions) *formats.JSON {
+	t.Helper()
+	e, err := formats.NewJSON(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Detection{API: "alerts", Kind: KindAlert, Title: "a\tb|c\n\x00\xff\u2028", Severity: SeverityHigh, Techniques: []string{"T1", "T2"}}
-	d.File.Path = `C:\x=y\`
-	d.URL = "http://x?a=b\nfoo"
-	d.Extra = []Pair{{"customer", "x"}}
-	d.Raw = []byte("{\n \"a\": 1, \"b\":\"\\u0000\xff\"}")
-	b, l := e.AppendEvent(nil, d, 4096)
-	t.Logf("%s %v", b, l)
-	var v any
-	if json.Unmarshal(b, &v) != nil {
-		t.Fatal("bad")
+	return e
+}
+
+// readJSON decodes an event.
+func readJSON(event []byte) (map[string]any, error) {
+	var v map[string]any
+	err := json.Unmarshal(event, &v)
+	return v, err
+}
+
+func TestJSON(t *testing.T) {
+	d := &formats.Detection{API: "alerts", Kind: formats.KindAlert, Title: "a\tb|c\n\x00\xff\u2028\u202e\"\\", Severity: formats.SeverityHigh,
+		Techniques: []string{"T1", "T\n2"}, WasExecuting: formats.FlagFalse, Extra: []formats.Pair{{Key: "customer", Value: "x"}, {Key: "device", Value: "y"}, {Key: "title", Value: "z"}},
+		Raw: []byte("{\n \"a\": 1.50, \"b\":\"\\u0000\xff\u2028\", \"b\": 2}\n")}
+	d.File.Path = `C:\x`
+	got, loss := newJSON(t, formats.JSONOptions{}).AppendEvent([]byte("before "), d, 4096)
+	want := `before {"event_class":"Other","service_word":"microsoftDefenderForEndpoint","api":"alerts","kind":"alert",` +
+		`"title":"a\tb|c\n\u0000` + "\ufffd" + `\u2028\u202e\"\\","severity":"high","mitre_techniques":["T1","T\n2"],"was_executing":false,` +
+		`"file":{"path":"C:\\x"},"customer":"x","raw":{"a":1.50,"b":"\u0000` + "\ufffd" + `\u2028","b":2}}`
+	if string(got) != want || len(loss.Shortened) > 0 {
+		t.Errorf("got  %s\nwant %s\n%v", got, want, loss)
 	}
-	d.Raw = make([]byte, 10000)
-	b, l = e.AppendEvent(nil, d, 512)
-	t.Logf("%s %v", b, l)
-	if json.Unmarshal(b, &v) != nil {
-		t.Fatal("bad")
+}
+
+func TestJSONLeavesRawOut(t *testing.T) {
+	for _, raw := range []string{`{"a":"` + strings.Repeat("x", 5000) + `"}`, "not JSON", `{"a":`, `{} {}`} {
+		event, loss := newJSON(t, formats.JSONOptions{}).AppendEvent(nil, &formats.Detection{Title: "x", Raw: []byte(raw)}, 4096)
+		v, err := readJSON(event)
+		if err != nil || v["raw"] != nil || !slices.Equal(loss.Shortened, []string{"raw"}) || v["shortened"].([]any)[0] != "raw" {
+			t.Errorf("%.20s: %s, %v, %v", raw, event, loss, err)
+		}
+	}
+	event, loss := newJSON(t, formats.JSONOptions{OmitRaw: true}).AppendEvent(nil, &formats.Detection{Title: "x", Raw: []byte("{}")}, 4096)
+	if v, err := readJSON(event); err != nil || v["raw"] != nil || loss.Shortened != nil {
+		t.Errorf("%s %v %v", event, loss, err)
+	}
+}
+
+func TestJSONOwnKeysJoinTheirObject(t *testing.T) {
+	e, problems := compile(t, "json", `attributes = [{ key = "device.owner.name", from = "assigned_to" }, { key = "device.owner.id", value = "1" }, { key = "fresh", from = "fresh" }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	d := &formats.Detection{AssignedTo: "me"}
+	d.Device.Name, d.User.Name = "host", "user"
+	event, _ := e.AppendEvent(nil, d, 4096)
+	if !bytes.Contains(event, []byte(`"device":{"name":"host","owner":{"name":"me","id":"1"}},"user":{"name":"user"},"fresh":"false"`)) {
+		t.Errorf("got %s", event)
+	}
+}
+
+func TestJSONBudget(t *testing.T) {
+	e := newJSON(t, formats.JSONOptions{})
+	rapid.Check(t, func(t *rapid.T) {
+		d := formatstest.Full()
+		if rapid.Bool().Draw(t, "hostile") {
+			formatstest.SetTexts(d, func(name string) string { return rapid.SampledFrom(formatstest.Hostile()).Draw(t, name) })
+		}
+		d.Raw = []byte(`{"x":"` + strings.Repeat("r", rapid.IntRange(0, 3000).Draw(t, "raw")) + `"}`)
+		budget := rapid.IntRange(0, 12_000).Draw(t, "budget")
+		event, loss := e.AppendEvent(nil, d, budget)
+		if len(event) > max(budget, formats.MinBudget) || bytes.ContainsAny(event, "\n\r\x00") {
+			t.Fatalf("%d bytes for a budget of %d: %q", len(event), budget, event)
+		}
+		v, err := readJSON(event)
+		if err != nil {
+			t.Fatalf("%v in %s", err, event)
+		}
+		if (v["raw"] == nil) != slices.Contains(loss.Shortened, "raw") {
+			t.Fatalf("raw is there: %v, lost: %v", v["raw"] != nil, loss.Shortened)
+		}
+	})
+}
+
+func FuzzJSON(f *testing.F) {
+	for i, s := range formatstest.Hostile() {
+		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))
+	}
+	e := newJSON(f, formats.JSONOptions{})
+	f.Fuzz(func(t *testing.T, data []byte, budget uint16) {
+		d := formatstest.FromBytes(data)
+		d.Raw = data
+		event, _ := e.AppendEvent(nil, d, int(budget))
+		if len(event) > max(int(budget), formats.MinBudget) || bytes.ContainsAny(event, "\n\r\x00") || !json.Valid(event) {
+			t.Errorf("budget %d: %q", budget, event)
+		}
+	})
+}
+
+func BenchmarkJSON(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		raw  bool
+	}{{"fields", false}, {"with-raw", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			e, d := newJSON(b, formats.JSONOptions{OmitRaw: !c.raw}), formatstest.Typical()
+			d.Raw = []byte(`{"x":"` + strings.Repeat("r", 3000) + `"}`)
+			dst, _ := e.AppendEvent(nil, d, 1<<16)
+			b.SetBytes(int64(len(dst)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst, _ = e.AppendEvent(dst[:0], d, 1<<16)
+			}
+		})
 	}
 }

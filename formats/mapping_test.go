@@ -1,0 +1,246 @@
+package formats_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/cef"
+	"github.com/siembridge/siembridge/formats/leef"
+)
+
+// compile builds an encoder of a format with a user's table and constants, and returns its problems.
+func compile(t *testing.T, format, table string, fields ...formats.Pair) (encoder formats.Encoder, problems formats.Problems) {
+	t.Helper()
+	user, err := formats.ParseMapping(table)
+	if err == nil {
+		add := formats.Additions{Extend: user, Fields: fields}
+		name, version, _ := strings.Cut(format, ":")
+		switch name {
+		case "leef":
+			encoder, err = leef.New(leef.Options{Version: version, Additions: add})
+		case "cef":
+			encoder, err = cef.New(cef.Options{Version: version, Additions: add})
+		default:
+			encoder, err = formats.NewJSON(formats.JSONOptions{Additions: add})
+		}
+	}
+	if err == nil {
+		return encoder, nil
+	}
+	problems, ok := err.(formats.Problems)
+	if !ok {
+		t.Fatalf("%v is no list of problems", err)
+	}
+	return nil, problems
+}
+
+func TestProblems(t *testing.T) {
+	for _, c := range []struct{ format, table, entry, text string }{
+		{"cef:0", `attributes = [{ key = "cs2", from = "nonsense", label = "X" }]`, "cs2", `no detection field is named "nonsense"`},
+		{"cef:0", `attributes = [{ key = "fnmae", from = "file.name" }]`, "fnmae", "not in the CEF dictionary"},
+		{"cef:0", `attributes = [{ key = "My_Key", from = "file.name" }]`, "My_Key", "letters and digits"},
+		{"cef:0", `attributes = [{ key = "FNAME", from = "file.name" }]`, "FNAME", "two entries"},
+		{"cef:0", `attributes = [{ key = "Dhost", from = "file.name" }]`, "Dhost", `spells the key "dhost"`},
+		{"cef:0", `attributes = [{ key = "threatActor", from = "actor" }]`, "threatActor", "exists from cef:1 on"},
+		{"cef:0", `attributes = [{ key = "cs2", from = "actor" }]`, "cs2", "needs a label"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", label = "X" }]`, "msg", "only custom slots"},
+		{"cef:0", `attributes = [{ key = "cs2Label", value = "X" }]`, "cs2Label", `set by the entry of "cs2"`},
+		{"cef:0", `attributes = [{ key = "c6a2", from = "actor", label = "X" }]`, "c6a2", `lays down the label "Source IPv6 Address"`},
+		{"cef:0", `attributes = [{ key = "rawEvent", from = "actor" }]`, "rawEvent", "not for senders"},
+		{"cef:0", `attributes = [{ key = "src", from = "time" }]`, "src", "time cannot become a value of type ipv4"},
+		{"cef:0", `attributes = [{ key = "rt", value = "now" }]`, "rt", "cannot be a constant"},
+		{"cef:0", `attributes = [{ key = "src", value = "host" }]`, "src", `"host" is not of type ipv4`},
+		{"cef:0", `attributes = [{ key = "src", from = "actor", type = "text" }]`, "src", "of type ipv4, not text"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", type = "rubbish" }]`, "msg", `"rubbish" is no type`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", max = 2000 }]`, "msg", "more than the 1023"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", short = 2000 }]`, "msg", "more than max"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", whole = true, short = 20 }]`, "msg", "no short form"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", max = -1 }]`, "msg", "not negative"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", hash = true, max = 20 }]`, "msg", "39 bytes"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", priority = "D" }]`, "msg", "priority is A"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", value = "x" }]`, "msg", "not both"},
+		{"cef:0", `attributes = [{ key = "msg" }]`, "msg", "needs from or value"},
+		{"cef:0", `attributes = [{ key = "msg", from = "/a~2" }]`, "msg", "no JSON Pointer"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", with = "zzz" }]`, "msg", "no earlier key"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", api = "soap" }]`, "msg", `no API is named "soap"`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", kind = "thing" }]`, "msg", `no kind of event is named "thing"`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", if = "zzz" }]`, "msg", `"zzz"`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", words = "zzz" }]`, "msg", `no word list "zzz"`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", entity = "planet" }]`, "msg", `group of detection fields is named "planet"`},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor", frm = "x" }]`, "attributes.frm", "no such key"},
+		{"cef:0", `attributes = [{ key = "msg", from = "actor" }, { key = "msg", from = "title" }]`, "msg", "two entries"},
+		{"cef:0", `attributes = [{ key = "zzz", remove = true }]`, "zzz", "nothing to remove"},
+		{"cef:0", `attributes = [{ key = "rt", from = ["time", "created_time"], all = true }]`, "rt", "cannot be joined"},
+		{"cef:0", `attributes = [{ key = "msg", from = 7 }]`, "mapping", "7"},
+		{"cef:0", `header.product.nonsense = "x"`, "header.product", `"nonsense" is no service`},
+		{"cef:0", `header.vendor.other = "a|b"`, "header.vendor", "without pipes"},
+		{"cef:0", `header.name = ["nonsense"]`, "header.name", `"nonsense"`},
+		{"cef:0", `severity.awful = 9`, "severity", `"awful" is no severity`},
+		{"leef:2.0", `severity.low = 0`, "severity", "LEEF 1 to 10"},
+		{"leef:2.0", `format = "cef"`, "format", `is for "cef"`},
+		{"leef:2.0", `attributes = [{ key = "xsrc", from = "actor" }]`, "xsrc", `ends in the key "src"`},
+		{"leef:2.0", `attributes = [{ key = "devTimeFormat", value = "x" }]`, "devTimeFormat", "not for senders"},
+		{"leef:2.0", `attributes = [{ key = "usrname", from = "actor" }]`, "usrname", "two entries"},
+		{"json", `attributes = [{ key = "title.short", from = "title" }]`, "title.short", `"title" is a value`},
+		{"json", `attributes = [{ key = "raw", from = "title" }]`, "raw", "as Microsoft sent it"},
+		{"json", `attributes = [{ key = "a b", from = "title" }]`, "a b", "parts joined by dots"},
+		{"json", `nonsense`, "mapping", "line 1"},
+	} {
+		_, problems := compile(t, c.format, c.table)
+		if !slices.ContainsFunc(problems, func(p formats.Problem) bool { return p.Entry == c.entry && strings.Contains(p.Text, c.text) }) {
+			t.Errorf("%s %s:\n%v", c.format, c.table, problems)
+		}
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, problems := compile(t, "cef:0", `
+severity.awful = 9
+attributes = [
+  { key = "cs2", from = "nonsense" },
+  { key = "src", value = "host", priority = "Z" },
+  { key = "zzz", remove = true },
+]`, formats.Pair{Key: "externalId", Value: "1"}, formats.Pair{Key: "a b", Value: "x"}, formats.Pair{Key: "dhost", Value: ""})
+	var entries []string
+	for _, p := range problems {
+		entries = append(entries, p.Entry)
+	}
+	want := []string{"zzz", "externalId", "severity", "src", "src", "cs2", "cs2", "a b", "dhost"}
+	if !slices.Equal(entries, want) {
+		t.Errorf("got %v\n%v", entries, problems)
+	}
+}
+
+func TestExtendAndFields(t *testing.T) {
+	e, problems := compile(t, "cef:0", `
+version = "9"
+header.product.other = "Other Product"
+severity.high = 10
+attributes = [
+  { key = "cs2", from = "assigned_to", label = "a=b Label" },
+  { key = "cat", remove = true },
+  { key = "flexNumber1", from = "/deep/0/n~1m", label = "N" },
+  { key = "AcmeBridgeText", from = ["/deep/1", "title"] },
+  { key = "AcmeBridgeRest", from = "/deep", priority = "C" },
+  { key = "AcmeBridgeFlag", from = "/flag" },
+]`, formats.Pair{Key: "customer", Value: "acme"}, formats.Pair{Key: "dvcpid", Value: "7"})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	d := &formats.Detection{AssignedTo: "me", Category: "Malware", Title: "x", ServiceSource: "OfficeATP", Severity: formats.SeverityHigh,
+		Raw: []byte(`{"deep": [{"n/m": 42}, "te\u0078t"], "flag": true, "title": null}`)}
+	event, _ := e.AppendEvent(nil, d, 4096)
+	want := `CEF:0|Microsoft|Other Product|9|microsoftDefenderForOffice365/Malware|x|10|sourceServiceName=OfficeATP cs2Label=a\=b Label cs2=me MicrosoftDefenderServiceSource=OfficeATP MicrosoftDefenderAssignedTo=me flexNumber1Label=N flexNumber1=42 AcmeBridgeText=text AcmeBridgeRest=[{"n/m":42},"te\\u0078t"] AcmeBridgeFlag=true customer=acme dvcpid=7`
+	if sortPairs(string(event)) != sortPairs(want) {
+		t.Errorf("got  %s\nwant %s", event, want)
+	}
+	// What was extended is a copy.
+	plain, _ := cef.New(cef.Options{})
+	event, _ = plain.AppendEvent(nil, d, 4096)
+	if !strings.Contains(string(event), "Microsoft Defender XDR|2.0|") || !strings.Contains(string(event), "cat=Malware") {
+		t.Errorf("the default table changed: %s", event)
+	}
+}
+
+// sortPairs makes an event independent of the order of its attributes, which the table gives.
+func sortPairs(event string) string {
+	words := strings.Fields(event)
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+func TestReplace(t *testing.T) {
+	e, problems := compile(t, "leef:1.0", `
+replace = true
+attributes = [{ key = "cat", from = "service_word" }, { key = "alertTitle", from = "title" }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	event, _ := e.AppendEvent(nil, &formats.Detection{Title: "x", AlertID: "1"}, 4096)
+	if want := "LEEF:1.0|Microsoft|Microsoft Defender XDR|1.0|Other|cat=other\talertTitle=x"; string(event) != want {
+		t.Errorf("got %q", event)
+	}
+}
+
+// Every field of a detection reaches every format, so that nothing Microsoft says is out of reach.
+func TestEveryFieldIsMapped(t *testing.T) {
+	for _, m := range []*formats.Mapping{must(leef.ProfileMapping("")), must(cef.ProfileMapping("")), formats.DefaultJSONMapping()} {
+		mapped := map[string]bool{"severity": len(m.Severity) > 0} // in the header, if nowhere else
+		for _, name := range m.Header.Name {
+			mapped[name] = true
+		}
+		for _, a := range m.Attributes {
+			for _, name := range a.From {
+				mapped[name] = true
+			}
+		}
+		for _, name := range formats.FieldNames() {
+			if !mapped[name] {
+				t.Errorf("%s: nothing is made of %s", m.Format, name)
+			}
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Every key of our own is in the generated documentation, with its source and its type.
+func TestRenderedTablesNameEveryKey(t *testing.T) {
+	for _, f := range encodings(t) {
+		table := f.encoder.Table()
+		markdown, text := table.Markdown(), table.Text()
+		for _, r := range table.Rows() {
+			line := fmt.Sprintf("| `%s`", r.Key)
+			if strings.Count(markdown, line+" |")+strings.Count(markdown, line+" "+r.Name+" |") != 1 || !strings.Contains(text, "\n"+r.Key) {
+				t.Errorf("%s: %s is not in the documentation once", f.name, r.Key)
+			}
+			if r.From == "" || r.Type == "" || r.Priority == "" {
+				t.Errorf("%s: %+v is described in part only", f.name, r)
+			}
+		}
+		for _, line := range strings.Split(markdown, "\n") {
+			if strings.HasPrefix(line, "| `") && strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 9 {
+				t.Errorf("%s: %s", f.name, line)
+			}
+		}
+	}
+}
+
+func TestClosedLists(t *testing.T) {
+	for _, c := range []struct {
+		d       formats.Detection
+		class   string
+		service string
+	}{
+		{formats.Detection{Category: "privilege escalation", API: "detections"}, "PrivilegeEscalation", "microsoftDefenderForEndpoint"},
+		{formats.Detection{Category: "COMMAND_AND-CONTROL", ServiceSource: "AzureATP"}, "CommandAndControl", "microsoftDefenderForIdentity"},
+		{formats.Detection{Category: "None", ServiceSource: "microsoftcloudappsecurity"}, "Other", "microsoftDefenderForCloudApps"},
+		{formats.Detection{Category: strings.Repeat("Malware", 20), ServiceSource: strings.Repeat("x", 100)}, "Other", "other"},
+		{formats.Detection{Category: "Malware", Kind: formats.KindIncident, API: "incidents"}, "Incident", "other"},
+		{formats.Detection{Kind: formats.KindStatus, StatusClass: "records-missing"}, "SiembridgeRecordsMissing", "siembridge"},
+		{formats.Detection{Kind: formats.KindStatus, StatusClass: "news"}, "SiembridgeStatus", "siembridge"},
+	} {
+		if class, service := formats.EventClass(&c.d), formats.ServiceWord(&c.d); class != c.class || service != c.service {
+			t.Errorf("%+v: %s, %s", c.d, class, service)
+		}
+	}
+	for _, list := range [][]string{formats.EventClasses(), formats.ServiceWords()} {
+		sorted := slices.Sorted(slices.Values(list))
+		if len(slices.Compact(sorted)) != len(list) {
+			t.Errorf("a word twice in %v", list)
+		}
+		for _, w := range list {
+			if strings.ContainsAny(w, " |=^\t") || len(w) > 64 {
+				t.Errorf("%q is no word", w)
+			}
+		}
+	}
+}
