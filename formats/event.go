@@ -284,36 +284,6 @@ func (e *Event) readFragment(s *source) bool {
 	return true
 }
 
-// addExtra adds a pair of the source's configuration. Keys and values were checked when it was read; what would do
-// harm is left out here all the same.
-func (e *Event) addExtra(p Pair) {
-	if _, taken := e.table.index[p.Key]; taken || e.table.objects[p.Key] || e.table.dict.checkKey(p.Key, e.table.version) != nil {
-		return
-	}
-	start := len(e.arena)
-	max := defaultMax
-	k, known := e.table.dict.Key(p.Key)
-	if known && k.Max > 0 {
-		max = k.Max
-	}
-	if known && k.Type != ValueText {
-		var how fit
-		if e.arena, how = appendTyped(e.arena, k.Type, p.Value); how != fits {
-			e.arena = e.arena[:start]
-			return
-		}
-	} else {
-		e.arena = AppendClean(e.arena, p.Value, e.table.layout.Clean, max)
-	}
-	if len(e.arena)-start > max {
-		e.arena = e.arena[:start+len(cutText(e.arena[start:], max))]
-		e.noteExtra(p.Key)
-	}
-	if len(e.arena) > start {
-		e.add(eventValue{attr: -1, extra: p.Key, start: start, end: len(e.arena)})
-	}
-}
-
 // appendHash appends "sha256:" and as much of the hash of value as limit leaves room for.
 func appendHash(dst, value []byte, limit int) []byte {
 	sum := sha256.Sum256(value)

@@ -37,6 +37,7 @@ type Table struct {
 	classID        []source
 	severity       [SeverityHigh + 1]int
 	names          lossNames
+	extra          extraKeys
 }
 
 // attribute is one compiled entry.
