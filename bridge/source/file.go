@@ -267,7 +267,7 @@ func (f *File) newBatch(ctx context.Context) *fileBatch { return &fileBatch{f: f
 // becomes a record itself.
 func (b *fileBatch) document(r io.Reader, whole []byte) error {
 	if whole != nil {
-		if api, _, ok := defender.Detect(whole); ok {
+		if api, _, ok := defender.Detect(whole); ok && api != defender.Incidents { // an incident has alerts to split off
 			return b.add(api, bytes.Clone(whole))
 		}
 	}

@@ -202,10 +202,16 @@ func (s *splitter) record(v jsontext.Value) error {
 			return apiError(e.Error)
 		}
 	}
-	if s.api == Incidents {
+	if s.api == Incidents || s.api == Unknown && isIncident(v) {
 		return s.incident(v)
 	}
 	return s.emit(bytes.Clone(v))
+}
+
+// isIncident reports whether a record of unknown kind is an incident of Defender XDR with its alerts.
+func isIncident(v []byte) bool {
+	api, _, ok := Detect(v)
+	return ok && api == Incidents
 }
 
 func (s *splitter) emit(record []byte) error {
