@@ -30,9 +30,10 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	switch {
 	case end == nil: // the bridge stops: what is not confirmed is sent again by the next run
 		return
-	case end.Kind == transport.EndFIN && halfClosed:
+	case end.Kind == transport.EndFIN && halfClosed && w.allAcked(c):
 		w.peers.answered(c.address)
 		w.hold(w.ledger.ended())
+		w.rough = 0
 		w.recovered()
 		return
 	case carried == 0 && len(w.ledger.held) == 0:
@@ -44,7 +45,7 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	w.dropSpare() // it was opened before this end and proves nothing
 	if end.Kind == transport.EndFIN && len(w.ledger.held) == 0 {
 		acked, known := w.ackedFrames(c)
-		if known && acked >= w.ledger.bytes {
+		if known && acked >= w.ledger.bytes && !halfClosed {
 			w.hold(w.ledger.ended()) // a receiver that closes after each burst; the next connection has to live
 			return
 		}
@@ -77,6 +78,7 @@ func (w *Worker) unclean(c *peerConn, end *transport.End, carried int) {
 	if carried == 0 {
 		return
 	}
+	w.rough++
 	w.o.Metrics.unconfirmed.WithLabelValues(w.o.Name).Inc()
 	reason := "closed early"
 	if end.Err != nil {
@@ -195,7 +197,7 @@ func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	batches := w.batches
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(w.pending) > 0 {
 		batches = nil
 	}
 	select {
@@ -313,6 +315,13 @@ func (w *Worker) awaitEnd(c *peerConn) *transport.End {
 			return nil
 		}
 	}
+}
+
+// allAcked reports whether the peer's TCP has acknowledged everything. A FIN that the peer sent before our data reached
+// it says nothing of that data. Where the system does not tell, the FIN has to do.
+func (w *Worker) allAcked(c *peerConn) bool {
+	acked, known := w.ackedFrames(c)
+	return !known || acked >= w.ledger.bytes
 }
 
 // ackedFrames returns how many bytes of frames the peer's TCP has acknowledged on the current connection.

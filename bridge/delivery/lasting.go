@@ -78,9 +78,13 @@ func (l *lastingConn) serve(ctx context.Context) *transport.End {
 		if len(w.ledger.current) > 0 {
 			wait = ackPoll
 		}
+		batches := w.batches
+		if len(w.pending) > 0 {
+			batches = nil // there is a batch at hand already
+		}
 		timer := time.NewTimer(wait)
 		select {
-		case w.pending = <-w.batches:
+		case w.pending = <-batches:
 		case e := <-l.c.Ended():
 			timer.Stop()
 			return &e

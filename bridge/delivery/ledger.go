@@ -27,7 +27,7 @@ type item struct {
 	events int
 	sent   bool          // was sent before: sending it again is a repeat
 	since  time.Time     // Microsoft's own time on it, for the latency
-	record buffer.Record // without Raw; for quarantine
+	record buffer.Record // for quarantine
 }
 
 // ledger knows of each record on which connection it was sent and decides, when a connection ends, what is confirmed

@@ -121,6 +121,9 @@ func (w *Worker) Run(ctx context.Context) {
 	go func() { defer close(released); w.releaser() }()
 
 	for w.waitForWork(ctx) {
+		if w.rough > 0 && !pause(ctx, backoff(w.rough-1)) {
+			continue
+		}
 		c := w.connect(ctx)
 		if c == nil {
 			continue
@@ -204,7 +207,6 @@ func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
 		var it item
 		frames, it.events, it.since = w.o.Renderer.Render(frames, &records[i])
 		it.number, it.record = records[i].Number, records[i]
-		it.record.Raw = nil
 		if it.events == 0 {
 			filtered = append(filtered, it)
 			continue

@@ -3,7 +3,6 @@ package source
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,13 +111,3 @@ func between(field string, i Interval) string {
 
 // escape encodes a query value, blanks as %20: some gateways keep a plus sign.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
-// Clouds returns the clouds that an API exists in.
-func (a *api) clouds() []string {
-	var all []string
-	for c := range a.places {
-		all = append(all, c)
-	}
-	slices.Sort(all)
-	return all
-}

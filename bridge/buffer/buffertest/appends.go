@@ -100,7 +100,7 @@ func durable(h *harness) {
 }
 
 func repeatable(h *harness) {
-	q := h.queue(buffer.Destination{Name: "d"})
+	h.queue(buffer.Destination{Name: "d"})
 	records := []buffer.Record{h.record("s", "a", at(1), "1"), h.record("s", "b", at(1), "1")}
 	h.wantOutcome(h.append("s", records...), 2, 0, 0)
 	h.wantOutcome(h.append("s", records...), 0, 0, 2)

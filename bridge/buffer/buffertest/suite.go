@@ -183,7 +183,7 @@ func (h *harness) nothing(q buffer.Queue) {
 	go func() {
 		records, err := q.Take(ctx, 1, 1<<20)
 		if err == nil {
-			err = fmt.Errorf("Take gave %d records, first key %q", len(records), records[0].Key)
+			err = fmt.Errorf("it gave %d records, first key %q", len(records), records[0].Key)
 		}
 		done <- err
 	}()

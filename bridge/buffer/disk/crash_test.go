@@ -12,11 +12,10 @@ import (
 
 // world is a scripted use of a buffer with one source and two destinations, and what was promised in it.
 type world struct {
-	t    *testing.T
-	dir  string
-	f    *faults
-	b    *Buffer
-	full bool // faults are a full disk
+	t   *testing.T
+	dir string
+	f   *faults
+	b   *Buffer
 
 	tried, acked int // batches appended: begun, and returned for
 	open         map[string]buffer.Queue

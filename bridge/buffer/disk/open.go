@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
@@ -132,7 +133,7 @@ func (b *Buffer) open() error {
 }
 
 func explainOpen(dir string, err error) error {
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%w: its index is locked; stop the other process, or use another state_dir than %s", buffer.ErrLocked, dir)
 	}
 	return err
