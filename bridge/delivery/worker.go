@@ -84,6 +84,7 @@ type Worker struct {
 	graces  []time.Time // when each of ledger.held is over
 	marks   []mark      // what was written on the current connection, and how far that is on the wire
 	lastCut time.Time   // of an idle half-close
+	rough   int         // unclean ends since the last confirmation: the next connection waits a little longer each time
 
 	hard context.Context // ends drainTime after the one Run was given
 

@@ -106,7 +106,7 @@ func repeatable(h *harness) {
 	h.wantOutcome(h.append("s", records...), 0, 0, 2)
 	h.reopen()
 	h.wantOutcome(h.append("s", records...), 0, 0, 2)
-	q = h.queue(buffer.Destination{Name: "d"})
+	q := h.queue(buffer.Destination{Name: "d"})
 	h.take(q, 2)
 	h.nothing(q)
 }
