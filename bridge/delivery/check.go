@@ -23,11 +23,13 @@ func CheckAddress(ctx context.Context, dial DialFunc, address string, payload []
 	defer c.Close()
 	if len(payload) > 0 {
 		if _, err := c.Write(payload); err != nil {
-			return Proof{Err: err}
+			end := <-c.Ended()
+			return Proof{Err: endError(&peer{address: address}, &end)}
 		}
 	}
 	if err := c.HalfClose(); err != nil {
-		return Proof{Err: err}
+		end := <-c.Ended() // the reader knows why
+		return Proof{Err: endError(&peer{address: address}, &end)}
 	}
 	timer := time.NewTimer(5 * time.Second)
 	defer timer.Stop()
@@ -36,7 +38,7 @@ func CheckAddress(ctx context.Context, dial DialFunc, address string, payload []
 		if end.Kind == transport.EndFIN {
 			return Proof{Confirms: true}
 		}
-		return Proof{Err: end.Err}
+		return Proof{Err: endError(&peer{address: address}, &end)}
 	case <-timer.C:
 		return Proof{}
 	case <-ctx.Done():

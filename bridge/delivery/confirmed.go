@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/transport"
@@ -31,44 +32,57 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	case end == nil: // the bridge stops: what is not confirmed is sent again by the next run
 		return
 	case end.Kind == transport.EndFIN && halfClosed && w.allAcked(c):
-		w.peers.answered(c.address)
-		w.hold(w.ledger.ended())
+		w.answered(c.peer)
+		w.hold(w.ledger.ended(), c)
 		w.rough = 0
 		w.recovered()
 		return
 	case carried == 0 && len(w.ledger.held) == 0:
-		if end.Err != nil {
-			w.peers.failed(c.address, end.Err)
+		if end.Kind != transport.EndFIN {
+			w.refused(c.peer, endError(c.peer, end))
 		}
 		return
 	}
-	w.dropSpare() // it was opened before this end and proves nothing
+	w.spare.drop() // it was opened before this end and proves nothing
 	if end.Kind == transport.EndFIN && len(w.ledger.held) == 0 {
 		acked, known := w.ackedFrames(c)
 		if known && acked >= w.ledger.bytes && !halfClosed {
-			w.hold(w.ledger.ended()) // a receiver that closes after each burst; the next connection has to live
+			w.hold(w.ledger.ended(), c) // a receiver that closes after each burst; the next connection has to live
 			return
 		}
 		if known {
 			w.unclean(c, end, carried)
-			w.hold(w.ledger.early(acked))
+			if confirmed := w.ledger.early(acked); len(confirmed) > 0 {
+				w.rough = 0
+				w.releaseItems(confirmed)
+			}
 			return
 		}
 	}
 	w.unclean(c, end, carried)
 	if w.ledger.lost() {
-		w.peers.cannotConfirm(c.address)
-		w.o.Logger.Warn("the receiver ends every connection before it has read what was sent; falling back to confirm = \"ack\"",
-			"destination", w.o.Name, "address", c.address, "remedy", "look into the receiver's log for why it closes")
+		// It is asked again whether it confirms at all. If it does, it is tried for as long as it takes: to go by TCP's
+		// acknowledgement would be to lose everything that a receiver of this kind does not take.
+		w.forget(c.peer)
+		w.o.Logger.Warn("the receiver ends every connection before it has read what was sent, however little that is",
+			"destination", w.o.Name, "address", c.peer.address, "remedy", "look into the receiver's log for why it closes")
 	}
 }
 
+// gracePeriod is the time in which a receiver has to live on after it has closed a connection: one that died would close
+// its other sockets within it.
+type gracePeriod struct {
+	began  time.Time
+	length time.Duration
+}
+
+func (g gracePeriod) end() time.Time { return g.began.Add(g.length) }
+
 // hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
-func (w *Worker) hold(confirmed []item) {
+func (w *Worker) hold(confirmed []item, c *peerConn) {
 	for len(w.graces) < len(w.ledger.held) {
-		w.graces = append(w.graces, time.Now().Add(grace))
+		w.graces = append(w.graces, gracePeriod{time.Now(), max(grace, 2*c.RoundTrip())})
 	}
-	w.graces = w.graces[:len(w.ledger.held)]
 	w.releaseItems(confirmed)
 }
 
@@ -80,26 +94,36 @@ func (w *Worker) unclean(c *peerConn, end *transport.End, carried int) {
 	}
 	w.rough++
 	w.o.Metrics.unconfirmed.WithLabelValues(w.o.Name).Inc()
+	if end.Kind != transport.EndFIN {
+		c.peer.failed = time.Now()
+	}
+	w.setState(StateConnecting, endError(c.peer, end))
+}
+
+// endError words an end before everything was read.
+func endError(p *peer, end *transport.End) error {
+	if worded := (*transport.DialError)(nil); errors.As(end.Err, &worded) {
+		return worded
+	}
 	reason := "closed early"
 	if end.Err != nil {
 		reason = end.Err.Error()
 	}
-	w.peers.failed(c.address, end.Err)
-	w.setState(StateConnecting, &uncleanError{c.address, reason})
+	return &uncleanError{p.address, reason}
 }
 
 // uncleanError is a connection whose records have to be sent again.
 type uncleanError struct{ address, reason string }
 
 func (e *uncleanError) Error() string {
-	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); the events are sent again. Check the receiver"
+	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); what it may not have read is sent again. Check the receiver"
 }
 
 // graceOver confirms the tails whose grace is over, and returns when the next one is; zero: none is waiting.
 func (w *Worker) graceOver() (next time.Time) {
 	for len(w.graces) > 0 {
-		if time.Now().Before(w.graces[0]) {
-			return w.graces[0]
+		if end := w.graces[0].end(); time.Now().Before(end) {
+			return end
 		}
 		w.graces = w.graces[1:]
 		w.releaseItems(w.ledger.survived())
@@ -111,8 +135,8 @@ func (w *Worker) graceOver() (next time.Time) {
 func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 	// A connection that was opened only after the end of the one before has to live through a grace of its own.
 	for i := range w.graces {
-		if began := w.graces[i].Add(-grace); c.since.After(began) {
-			w.graces[i] = c.since.Add(grace)
+		if c.since.After(w.graces[i].began) {
+			w.graces[i].began = c.since
 		}
 	}
 	deadline := time.Now().Add(w.o.ConfirmInterval)
@@ -126,7 +150,11 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 		if w.ledger.bytes >= w.o.ConfirmBytes || w.ledger.full() || len(w.ledger.current) > 0 && !time.Now().Before(deadline) {
 			return nil
 		}
-		chunk, events := w.chunk(ctx)
+		var chunk []item
+		var events int
+		if next.IsZero() || !w.ledger.careful() {
+			chunk, events = w.chunk(ctx)
+		}
 		if len(chunk) == 0 {
 			again, end := w.idle(ctx, c, next, deadline)
 			if end != nil || !again {
@@ -144,7 +172,10 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 		if end := w.send(c, chunk); end != nil {
 			return end
 		}
-		w.openSpare(c)
+		w.spare.open(w, c.peer, c.Address())
+		if p := w.peers.better(c.peer, time.Now()); p != nil {
+			w.better.open(w, p, "")
+		}
 	}
 }
 
@@ -197,7 +228,7 @@ func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	batches := w.batches
-	if ctx.Err() != nil || len(w.pending) > 0 {
+	if ctx.Err() != nil || len(w.pending) > 0 || w.ledger.careful() {
 		batches = nil
 	}
 	select {

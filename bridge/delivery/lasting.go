@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/transport"
@@ -11,6 +13,10 @@ import (
 // the receiver's program may not have read that.
 const repeatBytes = 1 << 20
 
+// lately is how long a receiver may have what it has read in its memory alone: what was acknowledged in the last second
+// before it closed is sent again, at most 256 KiB.
+const lately = time.Second
+
 // ackPoll is how often the kernel is asked for acknowledgements while some are awaited.
 const ackPoll = 5 * time.Millisecond
 
@@ -18,30 +24,34 @@ const ackPoll = 5 * time.Millisecond
 func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 	defer c.Close()
 	w.marks = w.marks[:0]
-	w.hold(w.ledger.survivedAll())
+	w.ledger.forgive()
+	w.graces = nil
+	w.releaseItems(w.ledger.survivedAll())
 	l := &lastingConn{w: w, c: c}
+	defer l.stop()
 	end := l.serve(ctx)
 	if end == nil {
 		_ = c.HalfClose()
 		end = l.drain()
 	}
 	l.releaseAcked()
-	if end != nil && end.Kind == transport.EndFIN && len(w.ledger.current) == 0 {
+	carried := len(w.ledger.current)
+	switch {
+	case end == nil: // all is acknowledged, or the bridge stops
+		w.ledger.broke(nil)
 		return
+	case end.Kind == transport.EndFIN: // it has read what its TCP has acknowledged
+		young := l.youngerThan(time.Now().Add(-lately))
+		young = young[tailStart(young, tailBytes):]
+		carried += len(young)
+		w.ledger.broke(young)
+	default:
+		carried += len(l.recent)
+		w.ledger.broke(l.recent)
 	}
-	if end == nil && len(w.ledger.current) == 0 {
-		return
+	if carried > 0 {
+		w.unclean(c, end, carried)
 	}
-	carried := len(w.ledger.current) + len(l.recent)
-	if end == nil {
-		end = &transport.End{Kind: transport.EndLost, Err: errDead}
-	}
-	if end.Kind != transport.EndFIN {
-		w.ledger.again = join(l.recent, w.ledger.again)
-	}
-	w.unclean(c, end, carried)
-	w.ledger.lost()
-	w.ledger.limit = 0
 }
 
 // lastingConn is a lasting connection with the last MiB that was released on it.
@@ -49,15 +59,19 @@ type lastingConn struct {
 	w          *Worker
 	c          *peerConn
 	recent     []item
+	acks       []time.Time // when each of recent was acknowledged
 	recentSize int
-	acked      int // bytes of frames that are released
+	acked      int     // bytes of frames that are released
+	watched    *watch  // while an acknowledgement is awaited
+	again      reprobe // of a receiver that could not confirm
 }
 
+// serve sends until the connection ends, or returns nil when it has had its time.
 func (l *lastingConn) serve(ctx context.Context) *transport.End {
 	w := l.w
 	for {
 		l.releaseAcked()
-		if ctx.Err() != nil || !w.o.Acknowledge && !w.peers.acknowledges(l.c.address) {
+		if ctx.Err() != nil || l.confirmsNow() || l.betterThere() {
 			return nil
 		}
 		chunk, events := w.chunk(ctx)
@@ -74,38 +88,108 @@ func (l *lastingConn) serve(ctx context.Context) *transport.End {
 			}
 			continue
 		}
-		wait := checkEvery
-		if len(w.ledger.current) > 0 {
-			wait = ackPoll
+		if end := l.wait(ctx); end != nil {
+			return end
 		}
-		batches := w.batches
-		if len(w.pending) > 0 {
-			batches = nil // there is a batch at hand already
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case w.pending = <-batches:
-		case e := <-l.c.Ended():
-			timer.Stop()
-			return &e
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
 	}
 }
 
-// drain waits for the last acknowledgements after our half-close.
+// confirmsNow looks now and then whether a receiver that could not confirm has learned to.
+func (l *lastingConn) confirmsNow() bool {
+	p := l.c.peer
+	if l.w.o.Acknowledge {
+		return false
+	}
+	if time.Since(p.asked) >= probeAgain {
+		p.asked = time.Now()
+		l.again.start(l.w, p)
+	}
+	if !l.again.answered() {
+		return false
+	}
+	l.w.answered(p)
+	l.w.o.Logger.Info("the receiver answers a half-close now; back to confirm = \"close\"", "destination", l.w.o.Name, "address", p.address)
+	return true
+}
+
+// betterThere looks for an address that comes before this one, and reports whether there is a connection to it.
+func (l *lastingConn) betterThere() bool {
+	if p := l.w.peers.better(l.c.peer, time.Now()); p != nil {
+		l.w.better.open(l.w, p, "")
+	}
+	return l.w.better.lives()
+}
+
+// wait returns when there may be something to do.
+func (l *lastingConn) wait(ctx context.Context) *transport.End {
+	w := l.w
+	wait := checkEvery
+	if len(w.ledger.current) > 0 {
+		wait = ackPoll
+	}
+	batches := w.batches
+	if len(w.pending) > 0 {
+		batches = nil // there is a batch at hand already
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case w.pending = <-batches:
+	case e := <-l.c.Ended():
+		return &e
+	case <-timer.C:
+	case <-l.again.done:
+	case <-l.tick():
+		if l.watched.dead() {
+			return &transport.End{Kind: transport.EndLost, Err: errDead}
+		}
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// tick is when to look whether the peer is still there; never while nothing is awaited.
+func (l *lastingConn) tick() <-chan time.Time {
+	if len(l.w.ledger.current) == 0 {
+		if l.watched != nil {
+			l.watched.stop()
+			l.watched = nil
+		}
+		return nil
+	}
+	if l.watched == nil {
+		l.watched = l.w.watch(l.c)
+	}
+	return l.watched.tick()
+}
+
+func (l *lastingConn) stop() {
+	if l.watched != nil {
+		l.watched.stop()
+	}
+	l.again.stop()
+}
+
+// drain waits for the last acknowledgements after our half-close; nil: all are here, or the bridge stops.
 func (l *lastingConn) drain() *transport.End {
 	for len(l.w.ledger.current) > 0 {
 		l.releaseAcked()
+		timer := time.NewTimer(ackPoll)
 		select {
 		case e := <-l.c.Ended():
+			timer.Stop()
 			return &e
+		case <-l.tick():
+			if l.watched != nil && l.watched.dead() {
+				timer.Stop()
+				return &transport.End{Kind: transport.EndLost, Err: errDead}
+			}
 		case <-l.w.hard.Done():
+			timer.Stop()
 			return nil
-		case <-time.After(ackPoll):
+		case <-timer.C:
 		}
+		timer.Stop()
 	}
 	return nil
 }
@@ -129,15 +213,75 @@ func (l *lastingConn) releaseAcked() {
 	if len(released) == 0 {
 		return
 	}
+	l.w.rough = 0
+	l.w.tries = 0
 	l.w.recovered()
+	l.w.releaseItems(released)
+	now := time.Now()
 	for _, it := range released {
-		it.sent = true
-		l.recent = append(l.recent, it)
+		it.sent, it.delivered = true, true
+		l.recent, l.acks = append(l.recent, it), append(l.acks, now)
 		l.recentSize += len(it.frames)
 	}
 	for len(l.recent) > 0 && l.recentSize-len(l.recent[0].frames) >= repeatBytes {
 		l.recentSize -= len(l.recent[0].frames)
-		l.recent = l.recent[1:]
+		l.recent, l.acks = l.recent[1:], l.acks[1:]
 	}
-	l.w.releaseItems(released)
+}
+
+// youngerThan returns what was acknowledged after an instant.
+func (l *lastingConn) youngerThan(at time.Time) []item {
+	n, _ := slices.BinarySearchFunc(l.acks, at, time.Time.Compare)
+	return l.recent[n:]
+}
+
+// reprobe asks a receiver beside the connection in use whether it answers a half-close. The zero value asks nothing.
+type reprobe struct {
+	done   chan struct{} // nil: not asking
+	cancel context.CancelFunc
+	fin    bool // when done
+}
+
+func (r *reprobe) start(w *Worker, p *peer) {
+	if r.done != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(w.hard)
+	done := make(chan struct{})
+	r.done, r.cancel, r.fin = done, cancel, false
+	go func() {
+		defer close(done)
+		c, err := w.dial(ctx, p, "")
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				w.o.Logger.Debug("a receiver cannot be asked again whether it confirms", "destination", w.o.Name, "address", p.address, "error", err)
+			}
+			return
+		}
+		end := probe(ctx, c)
+		r.fin = end != nil && end.Kind == transport.EndFIN
+	}()
+}
+
+// answered reports whether the receiver has answered. Asking is over then.
+func (r *reprobe) answered() bool {
+	if r.done == nil {
+		return false
+	}
+	select {
+	case <-r.done:
+		r.cancel()
+		r.done = nil
+		return r.fin
+	default:
+		return false
+	}
+}
+
+func (r *reprobe) stop() {
+	if r.done != nil {
+		r.cancel()
+		<-r.done
+		r.done = nil
+	}
 }

@@ -22,12 +22,14 @@ const suspectsBeforeGivingUp = 3
 
 // item is one record on its way: its number and its frames as they are sent, each time the same bytes.
 type item struct {
-	number uint64
-	frames []byte
-	events int
-	sent   bool          // was sent before: sending it again is a repeat
-	since  time.Time     // Microsoft's own time on it, for the latency
-	record buffer.Record // for quarantine
+	number    uint64
+	frames    []byte
+	events    int
+	sent      bool          // was sent before: sending it again is a repeat
+	delivered bool          // was released before, and is sent again for safety (confirm = "ack")
+	repeats   int           // how often it was sent again after that
+	since     time.Time     // Microsoft's own time on it, for the latency
+	record    buffer.Record // for quarantine
 }
 
 // ledger knows of each record on which connection it was sent and decides, when a connection ends, what is confirmed
@@ -46,6 +48,10 @@ type ledger struct {
 	alone    int // unclean ends of the record that is alone
 	suspects []item
 }
+
+// careful reports whether connections are made smaller: then nothing is sent within a grace, since a record that ends
+// every connection would take the tail before it along each time.
+func (l *ledger) careful() bool { return l.limit > 0 }
 
 // full reports whether the connection may carry no more records.
 func (l *ledger) full() bool { return l.limit > 0 && len(l.current) >= l.limit }
@@ -86,7 +92,9 @@ func (l *ledger) ended() (confirmed []item) {
 	confirmed = l.current[:cut]
 	l.held = append(l.held, l.current[cut:])
 	l.clear()
-	l.progress()
+	if cut > 0 {
+		l.progress()
+	}
 	return confirmed
 }
 
@@ -107,6 +115,7 @@ func (l *ledger) survived() (confirmed []item) {
 	}
 	confirmed = l.held[0]
 	l.held = l.held[1:]
+	l.progress()
 	return confirmed
 }
 
@@ -175,7 +184,7 @@ func (l *ledger) regress() (giveUp bool) {
 // forgive puts the suspects back in their place: the fault was not theirs.
 func (l *ledger) forgive() {
 	l.again = join(l.suspects, l.again)
-	l.suspects, l.limit = nil, 0
+	l.suspects, l.limit, l.unclean, l.alone = nil, 0, 0, 0
 }
 
 // convicted returns the records to quarantine: others were confirmed since, so the fault is theirs.
@@ -210,6 +219,23 @@ func (l *ledger) acknowledged(acked, from int) (released []item, upTo int) {
 	l.current = l.current[n:]
 	l.bytes -= upTo - from
 	return released, upTo
+}
+
+// repeatsAfterRelease bounds how often a record is sent again that was released before: one that ends every connection
+// it is on would otherwise be sent for ever.
+const repeatsAfterRelease = 20
+
+// broke: a lasting connection has ended. What was not acknowledged on it is sent again, and before it recent, which
+// was acknowledged, but perhaps not read.
+func (l *ledger) broke(recent []item) {
+	var first []item
+	for _, it := range recent {
+		if it.repeats++; it.repeats <= repeatsAfterRelease {
+			first = append(first, it)
+		}
+	}
+	l.again = join(first, l.current, l.again)
+	l.clear()
 }
 
 func join(lists ...[]item) []item {

@@ -14,79 +14,80 @@ const (
 	passOver     = 30 * time.Second // an address that failed is tried after the others for so long
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = 30 * time.Second
-	probes       = 3
-	probeTime    = 20 * time.Second
-	probeAgain   = 5 * time.Minute // for a receiver that does not answer a half-close
+	probeTime    = 20 * time.Second // one probe
+	probeSpan    = time.Minute      // this long, and so many probes,
+	probeCount   = 3                // without a clean end: the receiver cannot confirm
+	probeAgain   = 5 * time.Minute  // for a receiver that cannot
 )
 
-// peerConn is a connection with what the worker knows of it.
-type peerConn struct {
-	Conn
-	address string // of the configuration
-	since   time.Time
+// peer is what the worker knows of one address.
+type peer struct {
+	address string
+	failed  time.Time // when it failed last; zero: not since it last worked
+	answers bool      // a half-close was answered by FIN: this is remembered on disk, and silence never takes it back
+	cannot  bool      // it cannot confirm, and is served by TCP's acknowledgement
+	probes  int       // without a clean end, in a row
+	first   time.Time // when the first of them began
+	asked   time.Time // when the last began
 }
 
-// peers knows the addresses of a destination: which failed lately, and which answer a half-close.
-type peers struct {
-	o        *Options
-	failures map[string]time.Time // when an address failed last
-	ackUntil map[string]time.Time // an address that cannot confirm is served by acknowledgement until then
-	known    map[string]bool      // answers a half-close: seen, and remembered on disk
-	tries    int                  // dials in a row that failed
+// note of an address that answers a half-close.
+func (p *peer) note() string { return "answers a half-close: " + p.address }
+
+// probed notes the end of a probe that began at the time given, nil for silence. It reports whether the receiver
+// cannot confirm. An end that is neither FIN nor RST says nothing about that.
+func (p *peer) probed(began, now time.Time, end *transport.End) (cannot bool) {
+	if end != nil && end.Kind == transport.EndLost {
+		return false
+	}
+	if p.probes == 0 {
+		p.first = began
+	}
+	if p.probes++; p.probes >= probeCount && now.Sub(p.first) >= probeSpan {
+		p.probes, p.cannot = 0, true
+	}
+	return p.cannot
 }
 
-func newPeers(o *Options) *peers {
-	return &peers{o: o, failures: map[string]time.Time{}, ackUntil: map[string]time.Time{}, known: map[string]bool{}}
+// peers are the addresses of a destination, as configured.
+type peers []*peer
+
+func newPeers(addresses []string) peers {
+	var ps peers
+	for _, a := range addresses {
+		ps = append(ps, &peer{address: a})
+	}
+	return ps
 }
 
 // order returns the addresses as they are to be tried: as configured, those that failed within 30 s last.
-func (p *peers) order(now time.Time) []string {
-	var good, bad []string
-	for _, a := range p.o.Addresses {
-		if at, ok := p.failures[a]; ok && now.Sub(at) < passOver {
-			bad = append(bad, a)
+func (ps peers) order(now time.Time) []*peer {
+	var good, bad []*peer
+	for _, p := range ps {
+		if p.passedOver(now) {
+			bad = append(bad, p)
 		} else {
-			good = append(good, a)
+			good = append(good, p)
 		}
 	}
 	return append(good, bad...)
 }
 
-func (p *peers) failed(address string, err error) {
-	if err != nil {
-		p.failures[address] = time.Now()
-	}
+func (p *peer) passedOver(now time.Time) bool {
+	return !p.failed.IsZero() && now.Sub(p.failed) < passOver
 }
 
-// acknowledges reports whether an address is served by TCP's acknowledgement.
-func (p *peers) acknowledges(address string) bool {
-	return p.o.Acknowledge || time.Now().Before(p.ackUntil[address])
-}
-
-func (p *peers) cannotConfirm(address string) { p.ackUntil[address] = time.Now().Add(probeAgain) }
-
-// answered remembers that the receiver answers a half-close. Silence never takes that back.
-func (p *peers) answered(address string) {
-	p.tries = 0
-	delete(p.failures, address)
-	if p.known[address] {
-		return
+// better returns the address that is to be tried before the one in use; nil: there is none.
+func (ps peers) better(used *peer, now time.Time) *peer {
+	for _, p := range ps {
+		switch {
+		case p == used:
+			return nil
+		case !p.passedOver(now):
+			return p
+		}
 	}
-	p.known[address] = true
-	if err := p.o.Notes.SetNote(p.o.Name, "answers a half-close: "+address, []byte("1")); err != nil {
-		p.o.Logger.Debug("a note cannot be stored; the receiver is probed again after a restart", "destination", p.o.Name, "error", err)
-	}
-}
-
-func (p *peers) answers(address string) bool {
-	if p.known[address] {
-		return true
-	}
-	note, err := p.o.Notes.Note(p.o.Name, "answers a half-close: "+address)
-	if err == nil && note != nil {
-		p.known[address] = true
-	}
-	return p.known[address]
+	return nil
 }
 
 // backoff is how long to wait after so many dials that failed, with jitter.
@@ -98,88 +99,98 @@ func backoff(tries int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// connect returns a connection to use next: the spare if it lives, else a new one. It tries until there is one, and
-// returns nil when ctx is over and nothing waits for confirmation, or the time to drain is.
+// peerConn is a connection with what the worker knows of it.
+type peerConn struct {
+	Conn
+	peer  *peer
+	since time.Time
+}
+
+// acknowledges reports whether an address is served by TCP's acknowledgement.
+func (w *Worker) acknowledges(p *peer) bool { return w.o.Acknowledge || p.cannot }
+
+// connect returns a connection to use next: to a better address if there is one, the spare if it lives, else a new
+// one. It tries until there is one, and returns nil when ctx is over and nothing waits for confirmation, or the time
+// to drain is.
 func (w *Worker) connect(ctx context.Context) *peerConn {
-	if c := w.takeSpare(); c != nil {
+	if w.better.lives() && w.leave() {
+		if c := w.better.take(); c != nil {
+			if c = w.usable(c); c != nil {
+				return c
+			}
+		}
+	}
+	if c := w.spare.take(); c != nil {
 		return c
 	}
 	for w.hard.Err() == nil && (ctx.Err() == nil || len(w.ledger.held) > 0) {
-		for _, address := range w.peers.order(time.Now()) {
-			c, err := w.dial(w.hard, address, "")
+		for _, p := range w.peers.order(time.Now()) {
+			c, err := w.dial(w.hard, p, "")
 			if err != nil {
-				w.refused(address, err)
+				w.refused(p, err)
 				if ctx.Err() != nil {
 					return nil
 				}
 				continue
 			}
-			if w.peers.acknowledges(address) || w.peers.answers(address) {
+			if c = w.usable(c); c != nil {
 				return c
 			}
-			if w.probe(c) {
-				if c, err = w.dial(w.hard, address, ""); err == nil {
-					return c
-				}
-			}
 		}
-		w.peers.tries++
-		if !pause(ctx, backoff(w.peers.tries)) {
+		w.tries++
+		if !pause(ctx, backoff(w.tries)) {
 			return nil
 		}
 	}
 	return nil
 }
 
-func (w *Worker) dial(ctx context.Context, address, resolved string) (*peerConn, error) {
-	c, err := w.o.Dial(ctx, address, resolved)
+func (w *Worker) dial(ctx context.Context, p *peer, resolved string) (*peerConn, error) {
+	c, err := w.o.Dial(ctx, p.address, resolved)
 	if err != nil {
 		return nil, err
 	}
-	return &peerConn{Conn: c, address: address, since: time.Now()}, nil
+	return &peerConn{Conn: c, peer: p, since: time.Now()}, nil
 }
 
-// refused: no connection to the receiver. A tail that waited for the next connection to live is sent again.
-func (w *Worker) refused(address string, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
+// usable returns c if it is known how its receiver confirms. Otherwise c is used up to find that out, and a new
+// connection is returned; nil: it is not known yet.
+func (w *Worker) usable(c *peerConn) *peerConn {
+	p := c.peer
+	if w.acknowledges(p) || w.answers(p) {
+		return c
 	}
-	w.peers.failed(address, err)
-	w.graces = nil
-	w.ledger.lost()
-	w.setState(StateDown, err)
-}
-
-// probe finds out whether the receiver answers a half-close, on an empty connection. After three that it did not
-// answer, it is served by acknowledgement for a while, which is said.
-func (w *Worker) probe(c *peerConn) bool {
-	address := c.address
-	for i := 1; ; i++ {
-		end := w.probeOnce(c)
-		switch {
-		case end != nil && end.Kind == transport.EndFIN:
-			w.peers.answered(address)
-			return true
-		case end == nil && w.hard.Err() != nil:
-			return false
-		case i == probes:
-			w.peers.cannotConfirm(address)
-			w.o.Logger.Warn("the receiver does not close its side when we close ours, so it cannot confirm; using confirm = \"ack\" for now, which is weaker",
-				"destination", w.o.Name, "address", address, "remedy", "see docs/delivery.md; set confirm = \"ack\" to say that this is known")
-			return true
-		}
-		var err error
-		if c, err = w.dial(w.hard, address, ""); err != nil {
-			w.refused(address, err)
-			return false
-		}
+	w.setState(StateProbing, nil)
+	p.asked = time.Now()
+	end := probe(w.hard, c)
+	switch {
+	case w.hard.Err() != nil:
+		return nil
+	case end != nil && end.Kind == transport.EndFIN:
+		w.answered(p)
+	case p.probed(p.asked, time.Now(), end):
+		w.o.Logger.Warn("the receiver does not close its side when we close ours, so it cannot confirm; using confirm = \"ack\" for now, which is weaker",
+			"destination", w.o.Name, "address", p.address, "remedy", "see docs/delivery.md; set confirm = \"ack\" to say that this is known")
+	case end == nil:
+		return nil
+	default:
+		w.refused(p, endError(p, end))
+		return nil
 	}
+	again, err := w.dial(w.hard, p, "")
+	if err != nil {
+		w.refused(p, err)
+		return nil
+	}
+	return again
 }
 
-func (w *Worker) probeOnce(c *peerConn) *transport.End {
+// probe half-closes an empty connection and returns how the peer ends its side; nil: it does not.
+func probe(ctx context.Context, c *peerConn) *transport.End {
 	defer c.Close()
 	if err := c.HalfClose(); err != nil {
-		return &transport.End{Kind: transport.EndLost, Err: err}
+		end := <-c.Ended() // the reader knows why
+		return &end
 	}
 	timer := time.NewTimer(probeTime)
 	defer timer.Stop()
@@ -187,44 +198,134 @@ func (w *Worker) probeOnce(c *peerConn) *transport.End {
 	case e := <-c.Ended():
 		return &e
 	case <-timer.C:
-	case <-w.hard.Done():
+	case <-ctx.Done():
 	}
 	return nil
 }
 
-// dialled is a connection in the making. Its goroutine ends with the dial.
-type dialled struct {
-	done   chan struct{}
-	cancel context.CancelFunc
-	conn   **peerConn
+// answered notes that the receiver confirms.
+func (w *Worker) answered(p *peer) {
+	w.tries = 0
+	p.failed, p.probes, p.cannot = time.Time{}, 0, false
+	if p.answers {
+		return
+	}
+	p.answers = true
+	if err := w.o.Notes.SetNote(w.o.Name, p.note(), []byte("1")); err != nil {
+		w.o.Logger.Debug("a note cannot be stored; the receiver is probed again after a restart", "destination", w.o.Name, "error", err)
+	}
 }
 
-// openSpare makes the next connection to the same resolved address while this one is filled, once.
-func (w *Worker) openSpare(c *peerConn) {
-	if w.spare.done != nil {
+// forget makes the receiver be probed before it is used again.
+func (w *Worker) forget(p *peer) {
+	p.answers = false
+	if err := w.o.Notes.SetNote(w.o.Name, p.note(), nil); err != nil {
+		w.o.Logger.Debug("a note cannot be removed", "destination", w.o.Name, "error", err)
+	}
+}
+
+func (w *Worker) answers(p *peer) bool {
+	if !p.answers {
+		note, err := w.o.Notes.Note(w.o.Name, p.note())
+		p.answers = err == nil && note != nil
+	}
+	return p.answers
+}
+
+// refused: no connection to the receiver. A tail that waited for the next connection to live is sent again.
+func (w *Worker) refused(p *peer, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	p.failed = time.Now()
+	w.graces = nil
+	w.ledger.lost()
+	w.setState(StateDown, err)
+}
+
+// leave settles what waits at the address in use before a better one takes over: the spare has to live through the
+// grace. It returns false when there is no spare to tell; then the address in use serves on.
+func (w *Worker) leave() bool {
+	if len(w.ledger.held) == 0 {
+		w.spare.drop()
+		return true
+	}
+	s := w.spare.take()
+	if s == nil {
+		return false
+	}
+	defer s.Close()
+	for next := w.graceOver(); !next.IsZero(); next = w.graceOver() {
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-timer.C:
+			continue
+		case <-s.Ended():
+			w.graces = nil
+			w.ledger.lost()
+		case <-w.hard.Done():
+		}
+		timer.Stop()
+		return true
+	}
+	_ = s.HalfClose()
+	return true
+}
+
+// dialled is a connection in the making, for later. The zero value is none. Its goroutine ends with the dial, which
+// drop cuts short.
+type dialled struct {
+	w      *Worker
+	done   chan struct{} // nil: none
+	cancel context.CancelFunc
+	peer   *peer
+	conn   *peerConn // when done
+	err    error
+}
+
+// open begins to dial, unless there is one in the making.
+func (d *dialled) open(w *Worker, p *peer, resolved string) {
+	if d.done != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(w.hard)
-	s := dialled{done: make(chan struct{}), cancel: cancel, conn: new(*peerConn)}
-	w.spare = s
-	address, resolved := c.address, c.Address()
+	done := make(chan struct{})
+	*d = dialled{w: w, done: done, cancel: cancel, peer: p}
 	go func() {
-		defer close(s.done)
-		if next, err := w.dial(ctx, address, resolved); err == nil {
-			*s.conn = next
-		}
+		defer close(done)
+		d.conn, d.err = w.dial(ctx, p, resolved)
 	}()
 }
 
-// takeSpare returns the spare if there is one and it lives.
-func (w *Worker) takeSpare() *peerConn {
-	if w.spare.done == nil {
+// lives reports whether there is a connection by now. A dial that has failed is given up.
+func (d *dialled) lives() bool {
+	if d.done == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+	default:
+		return false
+	}
+	if d.err != nil {
+		d.take()
+		return false
+	}
+	return true
+}
+
+// take waits for the dial and returns its connection if there is one and it lives.
+func (d *dialled) take() *peerConn {
+	if d.done == nil {
 		return nil
 	}
-	<-w.spare.done
-	c := *w.spare.conn
-	w.spare.cancel()
-	w.spare = dialled{}
+	<-d.done
+	c := d.conn
+	d.cancel()
+	if d.err != nil {
+		d.peer.failed = time.Now()
+	}
+	*d = dialled{}
 	if c == nil {
 		return nil
 	}
@@ -237,16 +338,16 @@ func (w *Worker) takeSpare() *peerConn {
 	}
 }
 
-// dropSpare closes the spare.
-func (w *Worker) dropSpare() {
-	if w.spare.done == nil {
+// drop gives it up.
+func (d *dialled) drop() {
+	if d.done == nil {
 		return
 	}
-	w.spare.cancel()
-	<-w.spare.done
-	if c := *w.spare.conn; c != nil {
+	d.cancel()
+	<-d.done
+	if c := d.conn; c != nil {
 		_ = c.HalfClose()
 		c.Close()
 	}
-	w.spare = dialled{}
+	*d = dialled{}
 }

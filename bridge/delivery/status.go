@@ -11,6 +11,7 @@ type State string
 const (
 	StateIdle       State = "idle"       // nothing to send since the start
 	StateUp         State = "up"         // the last connection worked
+	StateProbing    State = "probing"    // finding out whether the receiver confirms by closing
 	StateConnecting State = "connecting" // a connection ended before it was confirmed; trying again
 	StateStalled    State = "stalled"    // the receiver takes nothing, but its TCP answers
 	StateDown       State = "down"       // no connection can be made
@@ -62,9 +63,9 @@ func (w *Worker) setState(state State, err error) {
 // up: something was written.
 func (w *Worker) up(c *peerConn) {
 	w.mu.Lock()
-	w.status.Address = c.address
+	w.status.Address = c.peer.address
 	w.status.Confirm = "close"
-	if w.peers.acknowledges(c.address) {
+	if w.acknowledges(c.peer) {
 		w.status.Confirm = "ack"
 	}
 	w.mu.Unlock()
@@ -87,7 +88,7 @@ func (w *Worker) recovered() {
 }
 
 func (w *Worker) stalled(c *peerConn) {
-	w.setState(StateStalled, &stalledError{c.address, w.o.ConfirmTimeout})
+	w.setState(StateStalled, &stalledError{c.peer.address, w.o.ConfirmTimeout})
 }
 
 // stalledError is a receiver that takes nothing while its TCP answers.

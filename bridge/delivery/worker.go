@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type Conn interface {
 	Written() int64
 	Acked() (n int64, ok bool)
 	Unanswered() (unanswered, ok bool)
+	RoundTrip() time.Duration
 	Address() string
 	Close()
 }
@@ -60,7 +62,7 @@ type Options struct {
 
 // Times that are not the operator's business.
 const (
-	grace       = 50 * time.Millisecond  // a receiver that died would have closed its other sockets by then
+	grace       = 50 * time.Millisecond  // at least; two round trips if these take longer
 	idlePause   = 500 * time.Millisecond // an idle connection is half-closed at most this often
 	drainTime   = 8 * time.Second        // for the last connection when the bridge stops
 	checkEvery  = 5 * time.Minute        // an idle destination is connected to, so that its state is true
@@ -79,12 +81,14 @@ type Worker struct {
 	pending []item      // of the batch at hand, not yet sent
 	release chan []item // to the releaser
 
-	peers   *peers
-	spare   dialled     // a connection being made for later
-	graces  []time.Time // when each of ledger.held is over
-	marks   []mark      // what was written on the current connection, and how far that is on the wire
-	lastCut time.Time   // of an idle half-close
-	rough   int         // unclean ends since the last confirmation: the next connection waits a little longer each time
+	peers   peers
+	tries   int           // rounds of dials in a row that failed
+	spare   dialled       // the next connection, to the same address
+	better  dialled       // a connection to an address that comes before the one in use
+	graces  []gracePeriod // of each of ledger.held
+	marks   []mark        // what was written on the current connection, and how far that is on the wire
+	lastCut time.Time     // of an idle half-close
+	rough   int           // unclean ends since the last confirmation: the next connection waits a little longer each time
 
 	hard context.Context // ends drainTime after the one Run was given
 
@@ -100,7 +104,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), peers: newPeers(&o)}
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -129,13 +133,14 @@ func (w *Worker) Run(ctx context.Context) {
 		if c == nil {
 			continue
 		}
-		if w.peers.acknowledges(c.address) {
+		if w.acknowledges(c.peer) {
 			w.lasting(ctx, c)
 		} else {
 			w.confirmed(ctx, c)
 		}
 	}
-	w.dropSpare()
+	w.spare.drop()
+	w.better.drop()
 	helpers.Wait()
 	close(w.release)
 	<-released
@@ -228,6 +233,7 @@ func (w *Worker) releaser() {
 		for {
 			err := w.o.Queue.Release(w.hard, numbers)
 			if err == nil {
+				items = fresh(items)
 				w.o.Metrics.delivered(w.o.Name, items)
 				w.delivered(items)
 				break
@@ -241,6 +247,20 @@ func (w *Worker) releaser() {
 			}
 		}
 	}
+}
+
+// fresh returns the items that were not released before.
+func fresh(items []item) []item {
+	if !slices.ContainsFunc(items, func(it item) bool { return it.delivered }) {
+		return items
+	}
+	var out []item
+	for _, it := range items {
+		if !it.delivered {
+			out = append(out, it)
+		}
+	}
+	return out
 }
 
 // releaseItems hands confirmed records to the releaser, and waits while it is busy with earlier ones: so no more than

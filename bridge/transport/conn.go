@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // EndKind is how the peer's side of a connection ended.
@@ -36,6 +37,7 @@ type End struct {
 type Conn struct {
 	tcp     *countingConn
 	tls     *tls.Conn // nil without TLS
+	name    string    // host:port as configured, for errors
 	address string
 	ended   chan End
 	done    chan struct{} // the reader has ended
@@ -55,8 +57,8 @@ func (c *countingConn) Write(b []byte) (int, error) {
 }
 
 // newConn starts to read. It owns both connections.
-func newConn(tcp *countingConn, secure *tls.Conn) *Conn {
-	c := &Conn{tcp: tcp, tls: secure, address: tcp.RemoteAddr().String(), ended: make(chan End, 1), done: make(chan struct{})}
+func newConn(name string, tcp *countingConn, secure *tls.Conn) *Conn {
+	c := &Conn{name: name, tcp: tcp, tls: secure, address: tcp.RemoteAddr().String(), ended: make(chan End, 1), done: make(chan struct{})}
 	go c.read()
 	return c
 }
@@ -70,28 +72,35 @@ func (c *Conn) read() {
 		for err == nil {
 			_, err = c.tls.Read(buf)
 		}
-		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) {
-			c.ended <- End{EndLost, err}
-			return
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil // the end of TLS; TCP may end later
 		}
-		if isReset(err) {
-			c.ended <- End{EndRST, err}
-			return
-		}
-		err = nil // the end of TLS; TCP may end later
 	}
 	for err == nil {
 		_, err = c.tcp.Read(buf)
 	}
+	c.ended <- c.end(err)
+}
+
+// end words how the peer's side ended. No port of ours is in it, so that the same fault reads the same each time.
+func (c *Conn) end(err error) End {
 	switch {
 	case errors.Is(err, io.EOF):
-		c.ended <- End{Kind: EndFIN}
+		return End{Kind: EndFIN}
 	case isReset(err):
-		c.ended <- End{EndRST, err}
-	default:
-		c.ended <- End{EndLost, err}
+		return End{EndRST, errReset}
+	case errors.Is(err, net.ErrClosed):
+		return End{EndLost, net.ErrClosed}
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return End{EndLost, errSilent}
 	}
+	return End{EndLost, explain(c.name, err)}
 }
+
+var (
+	errReset  = errors.New("reset by the receiver")
+	errSilent = errors.New("the receiver's machine does not answer any more")
+)
 
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
@@ -137,6 +146,12 @@ func (c *Conn) Unanswered() (unanswered, ok bool) {
 	return i.unanswered, ok
 }
 
+// RoundTrip returns TCP's estimate of the time to the peer and back; 0 where the system does not tell.
+func (c *Conn) RoundTrip() time.Duration {
+	i, _ := tcpInfo(c.tcp.Conn)
+	return i.roundTrip
+}
+
 // Address returns the peer's resolved address and port.
 func (c *Conn) Address() string { return c.address }
 
@@ -150,4 +165,5 @@ func (c *Conn) Close() {
 type info struct {
 	acked      int64
 	unanswered bool
+	roundTrip  time.Duration
 }

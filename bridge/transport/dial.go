@@ -103,7 +103,7 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 	}
 	tcp := &countingConn{Conn: c}
 	if d.tls == nil {
-		return newConn(tcp, nil), nil
+		return newConn(address, tcp, nil), nil
 	}
 	config := d.tls
 	if config.ServerName == "" {
@@ -116,7 +116,7 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 		_ = c.Close()
 		return nil, explain(address, err)
 	}
-	return newConn(tcp, secure), nil
+	return newConn(address, tcp, secure), nil
 }
 
 // certificateFiles is a client certificate that is read again when one of its files changes.

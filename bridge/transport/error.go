@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -34,7 +35,7 @@ func explain(address string, err error) error {
 	e := &DialError{Address: address, Err: err}
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var op *net.OpError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -58,8 +59,8 @@ func explain(address string, err error) error {
 		e.What, e.Remedy = "the receiver's certificate has expired or is not valid yet: "+invalid.Detail, "Renew it on the receiver, and check the clocks"
 	case errors.As(err, &invalid):
 		e.What, e.Remedy = "the receiver's certificate is not valid: "+invalid.Error(), "Renew it on the receiver"
-	case errors.As(err, &alert):
-		e.What, e.Remedy = "the receiver refused the TLS handshake: "+alert.Error(), "Check tls.cert_file and tls.key_file if it asks for a client certificate, and tls.min_version"
+	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert; its type is not exported
+		e.What, e.Remedy = "the receiver refused TLS: "+op.Err.Error(), refusal(op.Err.Error())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
 		e.What, e.Remedy = "no answer", "Check address and port, and firewalls in between"
 	case errors.Is(err, syscall.ECONNRESET):
@@ -70,4 +71,18 @@ func explain(address string, err error) error {
 		e.What, e.Remedy = fmt.Sprint(err), "Check the receiver"
 	}
 	return e
+}
+
+// refusal is the remedy for a TLS alert of the receiver (RFC 8446, section 6.2).
+func refusal(alert string) string {
+	switch {
+	case strings.Contains(alert, "certificate required"), strings.Contains(alert, "bad certificate"),
+		strings.Contains(alert, "unknown certificate"), strings.Contains(alert, "expired certificate"),
+		strings.Contains(alert, "revoked certificate"), strings.Contains(alert, "unsupported certificate"),
+		strings.Contains(alert, "access denied"):
+		return "It asks for a client certificate that it trusts: set tls.cert_file and tls.key_file, or renew them"
+	case strings.Contains(alert, "protocol version"):
+		return "It speaks no version of TLS that is allowed here: set tls.min_version lower, or enable TLS 1.2 or 1.3 on it"
+	}
+	return "Check its log, tls.server_name, tls.min_version, and tls.cert_file if it asks for a client certificate"
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"net"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,5 +23,6 @@ func tcpInfo(c net.Conn) (info, bool) {
 	if err := raw.Control(func(fd uintptr) { ti, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); err != nil || failed != nil {
 		return info{}, false
 	}
-	return info{acked: max(0, int64(ti.Bytes_acked)-1), unanswered: ti.Unacked > 0 || ti.Probes > 0}, true
+	return info{acked: max(0, int64(ti.Bytes_acked)-1), unanswered: ti.Unacked > 0 || ti.Probes > 0,
+		roundTrip: time.Duration(ti.Rtt) * time.Microsecond}, true
 }
