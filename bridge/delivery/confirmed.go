@@ -80,6 +80,7 @@ func (g gracePeriod) end() time.Time { return g.began.Add(g.length) }
 
 // hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
 func (w *Worker) hold(confirmed []item, c *peerConn) {
+	w.held = c.peer
 	for len(w.graces) < len(w.ledger.held) {
 		w.graces = append(w.graces, gracePeriod{time.Now(), max(grace, 2*c.RoundTrip())})
 	}

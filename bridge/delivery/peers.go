@@ -60,17 +60,21 @@ func newPeers(addresses []string) peers {
 	return ps
 }
 
-// order returns the addresses as they are to be tried: as configured, those that failed within 30 s last.
-func (ps peers) order(now time.Time) []*peer {
-	var good, bad []*peer
+// order returns the addresses as they are to be tried: first the one whose next connection has to prove that it lives
+// (nil: none), then as configured, those that failed within 30 s last.
+func (ps peers) order(now time.Time, proving *peer) []*peer {
+	var first, good, bad []*peer
 	for _, p := range ps {
-		if p.passedOver(now) {
+		switch {
+		case p == proving:
+			first = append(first, p)
+		case p.passedOver(now):
 			bad = append(bad, p)
-		} else {
+		default:
 			good = append(good, p)
 		}
 	}
-	return append(good, bad...)
+	return append(append(first, good...), bad...)
 }
 
 func (p *peer) passedOver(now time.Time) bool {
@@ -124,7 +128,7 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 		return c
 	}
 	for w.hard.Err() == nil && (ctx.Err() == nil || len(w.ledger.held) > 0) {
-		for _, p := range w.peers.order(time.Now()) {
+		for _, p := range w.peers.order(time.Now(), w.proving()) {
 			c, err := w.dial(w.hard, p, "")
 			if err != nil {
 				w.refused(p, err)
@@ -232,14 +236,24 @@ func (w *Worker) answers(p *peer) bool {
 	return p.answers
 }
 
-// refused: no connection to the receiver. A tail that waited for the next connection to live is sent again.
+// proving is the address whose tails wait for its next connection to live; nil: none.
+func (w *Worker) proving() *peer {
+	if len(w.ledger.held) == 0 {
+		return nil
+	}
+	return w.held
+}
+
+// refused: no connection to the receiver. Its tails, which waited for the next connection to live, are sent again.
 func (w *Worker) refused(p *peer, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
 	p.failed = time.Now()
-	w.graces = nil
-	w.ledger.lost()
+	if p == w.proving() {
+		w.graces = nil
+		w.ledger.lost()
+	}
 	w.setState(StateDown, err)
 }
 
@@ -308,6 +322,7 @@ func (d *dialled) lives() bool {
 		return false
 	}
 	if d.err != nil {
+		d.peer.failed = time.Now()
 		d.take()
 		return false
 	}
@@ -322,9 +337,6 @@ func (d *dialled) take() *peerConn {
 	<-d.done
 	c := d.conn
 	d.cancel()
-	if d.err != nil {
-		d.peer.failed = time.Now()
-	}
 	*d = dialled{}
 	if c == nil {
 		return nil

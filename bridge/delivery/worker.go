@@ -86,6 +86,7 @@ type Worker struct {
 	spare   dialled       // the next connection, to the same address
 	better  dialled       // a connection to an address that comes before the one in use
 	graces  []gracePeriod // of each of ledger.held
+	held    *peer         // to which ledger.held went
 	marks   []mark        // what was written on the current connection, and how far that is on the wire
 	lastCut time.Time     // of an idle half-close
 	rough   int           // unclean ends since the last confirmation: the next connection waits a little longer each time
