@@ -15,12 +15,16 @@ func newMappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "mapping",
 		Short:   "Print the mapping in force: every attribute and where its value comes from",
-		Example: "  siembridge mapping --format cef:0\n  siembridge mapping --markdown > docs/mapping.md",
+		Example: "  siembridge mapping --format cef:0\n  siembridge mapping --markdown > docs/mapping.md\n  siembridge mapping --coverage alerts.json",
 		Args:    cobra.NoArgs,
 	}
 	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json; the three defaults when it is not given")
 	markdown := c.Flags().Bool("markdown", false, "as Markdown, for the documentation")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	coverage := addCoverageFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if coverage.file != "" {
+			return coverage.run(c, args, *format)
+		}
 		if *format != "" {
 			return writeMapping(c.OutOrStdout(), *format, *markdown)
 		}

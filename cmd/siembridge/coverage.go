@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/coverage"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+// coverageFlags are the flags of `mapping --coverage`.
+type coverageFlags struct {
+	file string
+	json bool
+}
+
+// addCoverageFlags adds them to the mapping command, which takes further files as arguments with them.
+func addCoverageFlags(c *cobra.Command) *coverageFlags {
+	f := &coverageFlags{}
+	c.Flags().StringVar(&f.file, "coverage", "", "records (files, - for standard input): which of their values reach the SIEM and which never do")
+	c.Flags().BoolVar(&f.json, "json", false, "with --coverage: as JSON")
+	c.Args = func(_ *cobra.Command, args []string) error {
+		if f.file == "" && len(args) > 0 {
+			return usageError{fmt.Errorf("accepts no arguments without --coverage, received %q", args[0])}
+		}
+		if f.file == "" && f.json {
+			return usageError{errors.New("--json goes with --coverage")}
+		}
+		return nil
+	}
+	return f
+}
+
+// coverageRoom is how long an event may be while values are traced: nothing is shed for its length.
+const coverageRoom = 1 << 20
+
+// run traces the records of the files through one format, or through LEEF and CEF.
+func (f *coverageFlags) run(c *cobra.Command, args []string, format string) error {
+	names := coverageFormats
+	if format != "" {
+		names = []string{format}
+	}
+	var all []coverage.Format
+	for _, name := range names {
+		encoder, err := encoderOf(name)
+		if err != nil {
+			return err
+		}
+		all = append(all, coverage.Format{Name: name, Encode: fieldsOf(encoder)})
+	}
+	tracer := coverage.New(all...)
+	unknown, err := eachRecord(append([]string{f.file}, args...), c.InOrStdin(), c.ErrOrStderr(), func(api defender.API, raw []byte) error {
+		return tracer.Add(string(api), raw)
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.write(c.OutOrStdout(), tracer.Report()); err != nil {
+		return err
+	}
+	if unknown > 0 {
+		return quietFailure{}
+	}
+	return nil
+}
+
+func (f *coverageFlags) write(out io.Writer, r coverage.Report) error {
+	if f.json {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	_, err := io.WriteString(out, r.Text())
+	return err
+}
+
+// fieldsOf returns what reads a record's event back.
+func fieldsOf(encoder formats.Encoder) func(api string, raw []byte) ([]formats.Pair, error) {
+	var d formats.Detection
+	var event []byte
+	return func(api string, raw []byte) ([]formats.Pair, error) {
+		// A record that cannot be read still makes an event, and that is what the SIEM gets.
+		_ = decodeLive(defender.API(api), raw, &d)
+		event, _ = encoder.AppendEvent(event[:0], &d, coverageRoom)
+		return eventFields(event)
+	}
+}
+
+// coverageFormats are those that are traced when no format is asked for.
+var coverageFormats = []string{"leef:2.0", "cef:0"}

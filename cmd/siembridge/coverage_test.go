@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/siembridge/siembridge/formats/coverage"
+)
+
+// sampleDetection is of the detections API, with a value that no format has a place for.
+const sampleDetection = `{"AlertTime": "2026-03-01T10:20:30.1234567Z", "AlertTitle": "Suspicious thing", "AlertId": "da1_2", "FullId": "da1_2:x",
+ "Severity": "High", "Category": "Malware", "MachineName": "host1", "IpAddress": "198.51.100.7", "Brandnew": "v", "Actor": ""}`
+
+// runCommand runs one command as execute does and returns what it wrote.
+func runCommand(t *testing.T, args ...string) (out, errs string, err error) {
+	t.Helper()
+	var o, e bytes.Buffer
+	for _, command := range commands {
+		if c := command(); c.Name() == args[0] {
+			c.SetOut(&o)
+			c.SetErr(&e)
+			c.SetArgs(args[1:])
+			c.SilenceUsage, c.SilenceErrors = true, true
+			err = c.Execute()
+			return o.String(), e.String(), err
+		}
+	}
+	t.Fatalf("there is no command %q", args[0])
+	return
+}
+
+func writeTemp(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestMappingCoverage(t *testing.T) {
+	one, two := writeTemp(t, "one.json", sampleDetection), writeTemp(t, "two.json", "["+sampleDetection+"]")
+	out, _, err := runCommand(t, "mapping", "--coverage", one, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"detections: 2 records, 10 paths", "8 reach the SIEM in leef:2.0", "8 reach the SIEM in cef:0",
+		"/AlertTime", "rt (time)", "severity (derived)", "NEVER REACHES IT\n/Brandnew  (2 values)\n", "EMPTY HERE\n/Actor\n"} {
+		if !strings.Contains(out, s) {
+			t.Errorf("lacks %q:\n%s", s, out)
+		}
+	}
+	out, _, err = runCommand(t, "mapping", "--format", "json", "--json", "--coverage", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r coverage.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || len(r.APIs) != 1 || r.Formats[0] != "json" {
+		t.Errorf("%v: %s", err, out)
+	}
+	if title := r.APIs[0].Paths[1]; title.Path != "/AlertTitle" || title.Reach[0].Fields[0] != (coverage.Field{Name: "title", As: coverage.AsValue, Values: 1}) {
+		t.Errorf("%+v", title)
+	}
+}
+
+func TestMappingCoverageMistakes(t *testing.T) {
+	odd := writeTemp(t, "odd.json", `{"what": "is this"}`)
+	if _, errs, err := runCommand(t, "mapping", "--coverage", odd); err == nil || !strings.Contains(errs, "record 1 is of no known kind") {
+		t.Errorf("%v, %s", err, errs)
+	}
+	for _, args := range [][]string{{"mapping", "--json"}, {"mapping", "x"}, {"mapping", "--coverage", "/no/such/file"}} {
+		if _, _, err := runCommand(t, args...); err == nil {
+			t.Errorf("%q passes", args)
+		}
+	}
+}
