@@ -24,16 +24,27 @@ func newPreviewCommand() *cobra.Command {
 		Short: "Show what records become: raw JSON in, events out",
 		Long: "preview reads a record, a page, a list or one record a line of any supported API, from a file or standard input,\n" +
 			"and writes the event of each on a line of its own, without syslog header. With --config the events are those of\n" +
-			"the first destination, or of the one that --destination names, filter included.",
-		Example: "  siembridge preview --format cef:0 alert.json\n  siembridge preview --config siembridge.toml --destination qradar < page.json",
-		Args:    cobra.MaximumNArgs(1),
+			"the first destination, or of the one that --destination names, filter included. With --diff it writes what another\n" +
+			"mapping file would change in them, for records as they come live, from any number of files.",
+		Example: "  siembridge preview --format cef:0 alert.json\n  siembridge preview --config siembridge.toml --destination qradar < page.json\n" +
+			"  siembridge preview --config siembridge.toml --diff mine.toml alerts/*.json",
 	}
 	path := configFlag(c, false)
 	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json")
 	name := c.Flags().String("destination", "", "with --config: the destination whose events to show")
+	diff := c.Flags().String("diff", "", "a mapping file: show what it would change instead")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if *diff != "" {
+			return nil
+		}
+		return cobra.MaximumNArgs(1)(c, args)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if (*path == "") == (*format == "") {
 			return usageError{errors.New("give either --config or --format")}
+		}
+		if *diff != "" {
+			return runDiff(c, *path, *format, *name, *diff, args)
 		}
 		p, err := previewOf(*path, *format, *name)
 		if err != nil {
