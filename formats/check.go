@@ -98,7 +98,7 @@ func (c *compiler) nameAttribute() {
 func (c *compiler) sources(entry string, names Names) []source {
 	var list []source
 	for _, name := range names {
-		s, err := compileSource(name)
+		s, err := compileSource(name, c.mapping.Computed)
 		if err != nil {
 			c.problems.add(entry, "%v", err)
 			continue

@@ -98,7 +98,7 @@ func TestPointer(t *testing.T) {
 		"/a/b/0": "1", "/a/b/1": "two", "/a/b/2/c~1d": "true", "/a/b/2/e~0f": "", "/": "empty", "/a/b": `[1,"two",{"c/d":true,"e~f":null}]`,
 		"/a/b/3": "", "/a/b/01": "", "/a/b/-": "", "/a/x": "", "/a/b/0/x": "", "/a2/x": "1", "/zzz": "", "/bad": "\ufffd",
 	} {
-		s, err := compileSource(path)
+		s, err := compileSource(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestPointer(t *testing.T) {
 		}
 	}
 	for _, broken := range []string{"", "{", `{"a"`, `[1`, "nonsense", `{"a":{"b":[`} {
-		s, _ := compileSource("/a/b/0")
+		s, _ := compileSource("/a/b/0", nil)
 		if got := s.text(&Detection{Raw: []byte(broken)}, 0); got != "" {
 			t.Errorf("%s: %q", broken, got)
 		}

@@ -19,6 +19,10 @@ type Mapping struct {
 	Severity   map[string]int               `toml:"severity"` // number of each severity word
 	Words      map[string]map[string]string `toml:"words"`    // named word lists for Attribute.Words
 	Attributes []Attribute                  `toml:"attributes"`
+
+	// Computed are values of a program's own, which From and the other lists of sources may name like fields. A
+	// function returns "" for nothing, and has to be safe for several goroutines at once.
+	Computed map[string]func(*Detection) string `toml:"-"`
 }
 
 // Header says what stands in the header of an event. Vendor and Product go by the word of ServiceWord, with "other"
@@ -145,6 +149,7 @@ func (m *Mapping) Clone() *Mapping {
 	c.Header.Vendor, c.Header.Product = cloneMap(m.Header.Vendor), cloneMap(m.Header.Product)
 	c.Severity = cloneMap(m.Severity)
 	c.Words = cloneMap(m.Words)
+	c.Computed = cloneMap(m.Computed)
 	return &c
 }
 
@@ -177,6 +182,7 @@ func (m *Mapping) extend(user *Mapping) (problems Problems) {
 	overlay(m.Header.Product, user.Header.Product)
 	overlay(m.Severity, user.Severity)
 	overlay(m.Words, user.Words)
+	overlay(m.Computed, user.Computed)
 	if len(user.Header.ClassID) > 0 {
 		m.Header.ClassID = user.Header.ClassID
 	}

@@ -44,9 +44,13 @@ var derived = map[string]func(*Detection) string{
 	},
 }
 
-// compileSource finds what name means: a JSON Pointer, a derived value or a Detection field.
-func compileSource(name string) (source, error) {
+// compileSource finds what name means: a computed value, a JSON Pointer, a derived value or a Detection field.
+func compileSource(name string, computed map[string]func(*Detection) string) (source, error) {
 	s := source{name: name, entity: -1}
+	if f := computed[name]; f != nil {
+		s.kind, s.derive = fromDerived, f
+		return s, nil
+	}
 	if strings.HasPrefix(name, "/") {
 		s.kind = fromPointer
 		for _, token := range strings.Split(name[1:], "/") {
