@@ -13,6 +13,7 @@ import (
 // Mapping into a Table, which encoders use.
 type Mapping struct {
 	Format     string                       `toml:"format"`  // leef, cef or json; a user's table may leave it out
+	Name       string                       `toml:"name"`    // of a built-in table besides the default: the profile's
 	Version    string                       `toml:"version"` // of the mapping: the version field of the header
 	Replace    bool                         `toml:"replace"` // a user's table: forget all attributes of the default
 	Header     Header                       `toml:"header"`

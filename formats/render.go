@@ -103,7 +103,11 @@ func (t *Table) limit(r *Row) string {
 // Markdown renders the mapping in force as a Markdown document fragment under a heading of the second level.
 func (t *Table) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s %s\n\n", strings.ToUpper(t.dict.Format), t.version)
+	fmt.Fprintf(&b, "## %s %s", strings.ToUpper(t.dict.Format), t.version)
+	if t.mapping.Name != "" {
+		fmt.Fprintf(&b, ", profile %s", t.mapping.Name)
+	}
+	b.WriteString("\n\n")
 	fmt.Fprintf(&b, "Version %s of the mapping. Keys are written in this order; of the sources in \"from\" the first that has a value counts. ", t.mapping.Version)
 	b.WriteString("When an event is too long, keys of priority C go first, then B, each from the bottom upwards.\n\n")
 	t.headerMarkdown(&b)

@@ -7,7 +7,8 @@
 // is left out. Values are shortened before they are escaped, never after. A custom slot is always written with its
 // label before it, and never a label without its value.
 //
-// What goes into which key is a table, mapping.toml, that a user's table extends or replaces.
+// What goes into which key is a table, mapping.toml, that a user's table extends or replaces. Profiles are further
+// tables, for receivers that were set up for what Microsoft used to offer.
 package cef
 
 import (
@@ -27,9 +28,6 @@ const (
 //go:embed dictionary.toml
 var dictionaryTOML string
 
-//go:embed mapping.toml
-var mappingTOML string
-
 var dictionary = sync.OnceValue(func() *formats.Dictionary {
 	d, err := formats.ParseDictionary(dictionaryTOML)
 	if err != nil {
@@ -38,30 +36,13 @@ var dictionary = sync.OnceValue(func() *formats.Dictionary {
 	return d
 })
 
-var defaultMapping = sync.OnceValue(func() *formats.Mapping {
-	m, err := formats.ParseMapping(mappingTOML)
-	if err != nil {
-		panic("cef: mapping.toml: " + err.Error())
-	}
-	return m
-})
-
 // Dictionary returns the keys of CEF. It must not be changed.
 func Dictionary() *formats.Dictionary { return dictionary() }
-
-// ProfileMapping returns a copy of a built-in table, to be extended or read. The profile "" is the default; each
-// other one is a table of its own.
-func ProfileMapping(profile string) (*formats.Mapping, error) {
-	if profile != "" {
-		return nil, fmt.Errorf("CEF has no mapping profile %q", profile)
-	}
-	return defaultMapping().Clone(), nil
-}
 
 // Options choose what New builds. The zero value is CEF 0 with the built-in table.
 type Options struct {
 	Version string           // Version0 or Version1; "": Version0, which all readers take
-	Profile string           // built-in table to start from; "" is the only one so far
+	Profile string           // built-in table to start from: "" for the default, or one of Profiles
 	Mapping *formats.Mapping // table to start from instead
 	formats.Additions
 }
