@@ -79,7 +79,7 @@ func newError(err error, secrets []string) *Error {
 		e.Remedy, e.Permanent = "check tenant_id, client_id, cloud and the credential", true
 	}
 	if a.Trace != "" || a.Correlation != "" {
-		e.Summary += clean(fmt.Sprintf(" [trace id %s, correlation id %s]", a.Trace, a.Correlation), secrets)
+		e.Summary += " " + clean(fmt.Sprintf("[trace id %s, correlation id %s]", a.Trace, a.Correlation), secrets)
 	}
 	return e
 }

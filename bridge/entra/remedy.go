@@ -40,7 +40,7 @@ var remedies = func() map[int]remedy {
 	add("the wrong kind of federated token", "check which issuer the federated credential names", 700229)
 	add("the user is not in the directory", "sign in with a user of this tenant", 50034)
 	add("multi-factor authentication or Conditional Access stands in the way", "exempt the app, or use client credentials instead of a refresh token", 50076, 50079, 53003)
-	add("the refresh token was revoked or has expired", "sign in again and put the new refresh token into refresh_token_file", 50173, 70008, 700082, 70043)
+	add("the refresh token was revoked or has expired", "sign in again with siembridge login", 50173, 70008, 700082, 70043)
 	add("the authorization code was used before", "start the sign-in again", 54005)
 	add("the reply URL is not the app's", "add the reply URL to the app registration", 50011)
 	wait("the app asks too often", "it is asked again later; check that no other program uses the same app in a loop", 50196)
