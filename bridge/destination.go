@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -11,49 +10,16 @@ import (
 	"github.com/siembridge/siembridge/bridge/syslog"
 	"github.com/siembridge/siembridge/bridge/transport"
 	"github.com/siembridge/siembridge/formats"
-	"github.com/siembridge/siembridge/formats/cef"
-	"github.com/siembridge/siembridge/formats/leef"
 )
-
-// maxMappingFile is the largest mapping_file in bytes.
-const maxMappingFile = 1 << 20
 
 // NewEncoder builds the encoder that a destination's configuration asks for. Its error names every mistake in the
 // mapping.
 func NewEncoder(d *config.Destination) (formats.Encoder, error) {
-	add := formats.Additions{}
-	for _, f := range d.Fields {
-		add.Fields = append(add.Fields, formats.Pair(f))
+	encoder, err := config.NewEncoder(d)
+	if err != nil {
+		return nil, err
 	}
-	if d.MappingFile != "" {
-		info, err := os.Stat(d.MappingFile)
-		if err != nil {
-			return nil, fmt.Errorf("mapping_file: %w", err)
-		}
-		if info.Size() > maxMappingFile {
-			return nil, fmt.Errorf("mapping_file: %s has %d bytes, more than any mapping", d.MappingFile, info.Size())
-		}
-		text, err := os.ReadFile(d.MappingFile)
-		if err != nil {
-			return nil, fmt.Errorf("mapping_file: %w", err)
-		}
-		if add.Extend, err = formats.ParseMapping(string(text)); err != nil {
-			return nil, fmt.Errorf("mapping_file %s: %w", d.MappingFile, err)
-		}
-	}
-	switch d.Format {
-	case "leef:1.0":
-		return leef.New(leef.Options{Version: leef.Version1, Additions: add})
-	case "leef:2.0":
-		return leef.New(leef.Options{Version: leef.Version2, Delimiter: d.Delimiter, Additions: add})
-	case "cef:0":
-		return cef.New(cef.Options{Version: cef.Version0, Additions: add})
-	case "cef:1":
-		return cef.New(cef.Options{Version: cef.Version1, Additions: add})
-	case "json":
-		return formats.NewJSON(formats.JSONOptions{Additions: add})
-	}
-	return nil, fmt.Errorf("no format is named %q; there are leef:1.0, leef:2.0, cef:0, cef:1, json", d.Format)
+	return encoder, nil
 }
 
 // NewDialer builds what connects to a destination.

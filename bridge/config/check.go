@@ -18,10 +18,9 @@ import (
 // unavailable are values that the contract has and this version cannot do yet. Refusing them is better than running
 // without what was asked for.
 var unavailable = map[string][]string{
-	"buffer.type":         {"jetstream"},
-	"source.auth":         {"certificate", "managed-identity", "workload-identity"},
-	"source.events":       {"evidence"},
-	"destination.profile": {"arcsight-legacy", "mcas-legacy"},
+	"buffer.type":   {"jetstream"},
+	"source.auth":   {"certificate", "managed-identity", "workload-identity"},
+	"source.events": {"evidence"},
 }
 
 // namePattern keeps names fit for metrics, logs and file names.
@@ -50,11 +49,14 @@ func (p *parser) check(c *Config) {
 		p.checkSource(&c.Sources[i], at)
 	}
 	taken := map[string]bool{}
+	encoders := make([]Encoder, len(c.Destinations))
 	for i := range c.Destinations {
 		at := "destination[" + strconv.Itoa(i) + "]"
 		p.name(at, "destination", c.Destinations[i].Name, taken)
 		p.checkDestination(&c.Destinations[i], at, names)
+		encoders[i] = p.checkMapping(&c.Destinations[i], at)
 	}
+	p.checkSourceFields(c, encoders)
 	p.warnSameAlerts(c)
 }
 
@@ -213,7 +215,6 @@ func isLoopback(host string) bool {
 }
 
 func (p *parser) checkDestination(d *Destination, at string, sources map[string]bool) {
-	p.available(at+".profile", "destination.profile", d.Profile)
 	if len(d.Address) == 0 {
 		p.fail(at+".address", "needed: host:port of the receiver, or a list of them")
 	}
@@ -263,7 +264,6 @@ func (p *parser) checkDestination(d *Destination, at string, sources map[string]
 			p.fail(at+".filter", "%v", err)
 		}
 	}
-	p.fileExists(at+".mapping_file", d.MappingFile)
 	p.checkTLS(d, at)
 }
 
