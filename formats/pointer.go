@@ -6,6 +6,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// RawText returns what stands in the record as Microsoft sent it, by the names and indices of a JSON Pointer: strings
+// decoded, objects and lists as compact JSON, "" for null and for what is not there.
+func (d *Detection) RawText(path ...string) string { return pointerText(d.Raw, path) }
+
 // pointerText returns the value that a JSON Pointer (RFC 6901) finds in raw, as text: strings decoded, numbers and
 // booleans as written, objects and arrays as compact JSON; "" for null and for what is not there. Of a name that
 // occurs twice the first counts.
