@@ -8,7 +8,7 @@ type remedy struct {
 }
 
 // remedies has the codes that Microsoft documents for the flows used here (Microsoft identity platform, "error
-// codes"; 700024 and 50196 as seen in the field).
+// codes"; 700024, 50196 and 700211 to 700213 as seen in the field).
 var remedies = func() map[int]remedy {
 	table := map[int]remedy{}
 	add := func(meaning, what string, codes ...int) {
@@ -38,6 +38,7 @@ var remedies = func() map[int]remedy {
 	add("the request held no secret and no assertion", "set client_secret_file or another credential", 7000218)
 	add("the app is a public client, which has no secret", "turn off public client flows for the app, or remove the secret", 700025)
 	add("the wrong kind of federated token", "check which issuer the federated credential names", 700229)
+	add("no federated credential of the app fits the token", "make its issuer, subject and audience the token's own, letter by letter", 700211, 700212, 700213)
 	add("the user is not in the directory", "sign in with a user of this tenant", 50034)
 	add("multi-factor authentication or Conditional Access stands in the way", "exempt the app, or use client credentials instead of a refresh token", 50076, 50079, 53003)
 	add("the refresh token was revoked or has expired", "sign in again with siembridge login", 50173, 70008, 700082, 70043)
