@@ -42,7 +42,7 @@ func readChain(path string) (chain, error) {
 
 // writeChain replaces the file so that a kill at any point leaves the old or the new content, and returns when the
 // new one is on disk.
-func writeChain(path string, c chain, step func(string)) error {
+func writeChain(path string, c chain, step func(string) error) error {
 	c.Version = chainVersion
 	data, err := json.Marshal(c)
 	if err != nil {
@@ -57,24 +57,32 @@ func writeChain(path string, c chain, step func(string)) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	step("written")
+	if _, err = f.Write(data); err == nil {
+		err = step("written")
+	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
+	if err == nil {
+		err = step("synced")
+	}
 	if err != nil {
 		return err
 	}
-	step("synced")
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	step("renamed")
+	if err := step("renamed"); err != nil {
+		return err
+	}
 	return syncDir(filepath.Dir(path))
 }
+
+// noStep is the step function outside tests.
+func noStep(string) error { return nil }
 
 // syncDir makes a rename durable. Windows has no such call; there the rename is written through.
 func syncDir(dir string) error {

@@ -33,7 +33,7 @@ type RefreshToken struct {
 	// File is where the chain is kept, readable by its owner only. Its directory must exist.
 	File string
 
-	step func(string) // tests: called at each point where a kill matters
+	step func(string) error // tests: called at each point where a kill or a fault matters
 }
 
 // ChainFile returns where the refresh tokens of a source are kept in the state directory.
@@ -44,7 +44,7 @@ func ChainFile(stateDir, source string) string {
 // Token uses the newest refresh token that works and stores its successor before it returns the access token.
 func (g *RefreshToken) Token(ctx context.Context) (*oauth2.Token, error) {
 	if g.step == nil {
-		g.step = func(string) {}
+		g.step = noStep
 	}
 	secret, err := g.secret()
 	if err != nil {
@@ -59,12 +59,16 @@ func (g *RefreshToken) Token(ctx context.Context) (*oauth2.Token, error) {
 		if refresh == "" {
 			continue
 		}
-		g.step("request")
+		if err := g.step("request"); err != nil {
+			return nil, err
+		}
 		token, err := g.App.exchange(ctx, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 		var e *Error
 		switch {
 		case err == nil:
-			g.step("answered")
+			if err := g.step("answered"); err != nil {
+				return nil, err
+			}
 			return g.keep(c, refresh, token)
 		case errors.As(err, &e) && !e.Permanent:
 			return nil, err
@@ -93,12 +97,12 @@ func (g *RefreshToken) chain() (chain, error) {
 	stored, err := readChain(g.File)
 	if err != nil {
 		return chain{}, &Error{Summary: err.Error(), Permanent: true, cause: err,
-			Remedy: "correct the file's permissions, or remove it and put a new refresh token into refresh_token_file"}
+			Remedy: "correct the file's permissions, or remove it and sign in again with siembridge login"}
 	}
 	seed, err := readSeed(g.SeedFile)
 	if err != nil && stored.Current == "" {
 		return chain{}, &Error{Summary: "the refresh token cannot be read (" + err.Error() + ")", Permanent: true, cause: err,
-			Remedy: "put a refresh token into refresh_token_file"}
+			Remedy: "sign in with siembridge login, or put a refresh token into refresh_token_file"}
 	}
 	sum := sha256.Sum256([]byte(seed))
 	mark := hex.EncodeToString(sum[:])
@@ -119,7 +123,9 @@ func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth
 		return nil, &Error{Summary: "the rotated refresh token cannot be stored (" + err.Error() + ")",
 			Remedy: "make room in state_dir and check its permissions; it is tried again", cause: err}
 	}
-	g.step("stored")
+	if err := g.step("stored"); err != nil {
+		return nil, err
+	}
 	token.RefreshToken = "" // nobody else needs it
 	return token, nil
 }
