@@ -40,14 +40,14 @@ func addCoverageFlags(c *cobra.Command) *coverageFlags {
 const coverageRoom = 1 << 20
 
 // run traces the records of the files through one format, or through LEEF and CEF.
-func (f *coverageFlags) run(c *cobra.Command, args []string, format string) error {
+func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile string) error {
 	names := coverageFormats
 	if format != "" {
 		names = []string{format}
 	}
 	var all []coverage.Format
 	for _, name := range names {
-		encoder, err := encoderOf(name)
+		encoder, err := encoderOf(name, profile)
 		if err != nil {
 			return err
 		}

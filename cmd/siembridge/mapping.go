@@ -3,36 +3,45 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
-	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/cef"
 )
+
+// documented are the tables of docs/mapping.md: CEF 1 has every key that CEF 0 has.
+var documented = []config.Destination{
+	{Format: "leef:2.0"}, {Format: "cef:1"}, {Format: "cef:0", Profile: cef.ProfileArcSightLegacy}, {Format: "cef:0", Profile: cef.ProfileMCASLegacy}, {Format: "json"},
+}
 
 func newMappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "mapping",
 		Short:   "Print the mapping in force: every attribute and where its value comes from",
-		Example: "  siembridge mapping --format cef:0\n  siembridge mapping --markdown > docs/mapping.md\n  siembridge mapping --coverage alerts.json",
+		Example: "  siembridge mapping --format cef:0\n  siembridge mapping --format cef:0 --profile arcsight-legacy\n  siembridge mapping --markdown > docs/mapping.md\n  siembridge mapping --coverage alerts.json",
 		Args:    cobra.NoArgs,
 	}
-	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json; the three defaults when it is not given")
+	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json; the defaults and the profiles when it is not given")
+	profile := c.Flags().String("profile", "", strings.Join(cef.Profiles(), ", ")+": a profile of CEF")
 	markdown := c.Flags().Bool("markdown", false, "as Markdown, for the documentation")
 	coverage := addCoverageFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if *profile != "" && *format == "" {
+			*format = "cef:0"
+		}
 		if coverage.file != "" {
-			return coverage.run(c, args, *format)
+			return coverage.run(c, args, *format, *profile)
 		}
 		if *format != "" {
-			return writeMapping(c.OutOrStdout(), *format, *markdown)
+			return writeMapping(c.OutOrStdout(), config.Destination{Format: *format, Profile: *profile}, *markdown)
 		}
 		if *markdown {
-			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format, made from the tables in force by `siembridge mapping --markdown`.\n\n")
+			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n")
 		}
-		for _, f := range []string{"leef:2.0", "cef:1", "json"} {
-			if err := writeMapping(c.OutOrStdout(), f, *markdown); err != nil {
+		for _, d := range documented {
+			if err := writeMapping(c.OutOrStdout(), d, *markdown); err != nil {
 				return err
 			}
 		}
@@ -41,23 +50,22 @@ func newMappingCommand() *cobra.Command {
 	return c
 }
 
-func writeMapping(out io.Writer, format string, markdown bool) error {
-	encoder, err := encoderOf(format)
+func writeMapping(out io.Writer, d config.Destination, markdown bool) error {
+	encoder, err := encoderOf(d.Format, d.Profile)
 	if err != nil {
 		return err
 	}
-	table := encoder.(interface{ Table() *formats.Table }).Table()
 	if markdown {
-		_, err = fmt.Fprintln(out, table.Markdown())
+		_, err = fmt.Fprint(out, encoder.Table().Markdown(), "\n")
 	} else {
-		_, err = fmt.Fprintln(out, table.Text())
+		_, err = fmt.Fprint(out, encoder.Table().Text(), "\n")
 	}
 	return err
 }
 
-// encoderOf builds the encoder of a format with the built-in mapping.
-func encoderOf(format string) (formats.Encoder, error) {
-	e, err := bridge.NewEncoder(&config.Destination{Format: format, Delimiter: "0x09"})
+// encoderOf builds the encoder of a format with a built-in mapping: the default for the profile "".
+func encoderOf(format, profile string) (config.Encoder, error) {
+	e, err := config.NewEncoder(&config.Destination{Format: format, Profile: profile, Delimiter: "0x09"})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -74,7 +74,7 @@ type preview struct {
 
 func previewOf(path, format, name string) (*preview, error) {
 	if format != "" {
-		e, err := encoderOf(format)
+		e, err := encoderOf(format, "")
 		return &preview{encoder: e, length: 1 << 20}, err
 	}
 	cfg, err := loadConfig(path)
