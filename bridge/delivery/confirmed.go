@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/transport"
@@ -28,6 +29,7 @@ func (w *Worker) confirmed(ctx context.Context, c *peerConn) {
 // settle tells the ledger how the connection ended and does what follows. halfClosed: we had closed our side before.
 func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	carried := len(w.ledger.current)
+	w.trace(c, end, halfClosed)
 	switch {
 	case end == nil: // the bridge stops: what is not confirmed is sent again by the next run
 		return
@@ -43,7 +45,6 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 		}
 		return
 	}
-	w.spare.drop() // it was opened before this end and proves nothing
 	if end.Kind == transport.EndFIN && len(w.ledger.held) == 0 {
 		acked, known := w.ackedFrames(c)
 		if known && acked >= w.ledger.bytes && !halfClosed {
@@ -51,6 +52,7 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 			return
 		}
 		if known {
+			w.spare.drop()
 			w.unclean(c, end, carried)
 			if confirmed := w.ledger.early(acked); len(confirmed) > 0 {
 				w.rough = 0
@@ -59,6 +61,7 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 			return
 		}
 	}
+	w.spare.drop()
 	w.unclean(c, end, carried)
 	if w.ledger.lost() {
 		// It is asked again whether it confirms at all. If it does, it is tried for as long as it takes: to go by TCP's
@@ -67,6 +70,20 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 		w.o.Logger.Warn("the receiver ends every connection before it has read what was sent, however little that is",
 			"destination", w.o.Name, "address", c.peer.address, "remedy", "look into the receiver's log for why it closes")
 	}
+}
+
+// trace logs the end of a connection for somebody who looks into how a destination is delivered to.
+func (w *Worker) trace(c *peerConn, end *transport.End, halfClosed bool) {
+	if end == nil || !w.o.Logger.Enabled(w.hard, slog.LevelDebug) {
+		return
+	}
+	acked, _ := w.ackedFrames(c)
+	first := uint64(0)
+	if len(w.ledger.current) > 0 {
+		first = w.ledger.current[0].number
+	}
+	w.o.Logger.Debug("connection ended", "destination", w.o.Name, "address", c.peer.address, "end", end.Kind, "half_closed", halfClosed,
+		"records", len(w.ledger.current), "first", first, "bytes", w.ledger.bytes, "acknowledged_bytes", acked, "tails", len(w.ledger.held), "again", len(w.ledger.again))
 }
 
 // gracePeriod is the time in which a receiver has to live on after it has closed a connection: one that died would close
@@ -173,7 +190,9 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 		if end := w.send(c, chunk); end != nil {
 			return end
 		}
-		w.spare.open(w, c.peer, c.Address())
+		if !c.peer.takesOne() {
+			w.spare.open(w, c.peer, c.Address())
+		}
 		if p := w.peers.better(c.peer, time.Now()); p != nil {
 			w.better.open(w, p, "")
 		}

@@ -17,7 +17,8 @@ var (
 )
 
 // TestNights: whatever happens to receivers and bridge in a night, everything is delivered in the end. The seed of a
-// night that goes wrong is in the test's name, and -night plays it again.
+// night that goes wrong is in the test's name, and -night plays it again, with a log of every
+// fault and connection.
 func TestNights(t *testing.T) {
 	for n := range *nights {
 		seed := uint64(n + 1)
@@ -25,6 +26,7 @@ func TestNights(t *testing.T) {
 			continue
 		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
 		})
 	}
@@ -57,13 +59,16 @@ func simulate(t *testing.T, seed uint64) {
 		records += n
 		<-time.After(time.Duration(random.Int64N(int64(pick(20*time.Millisecond, 500*time.Millisecond, 5*time.Second, time.Minute)) + 1)))
 		p := peers[random.IntN(len(peers))]
-		switch random.IntN(9) {
+		fault := random.IntN(9)
+		r.o.Logger.Debug("fault", "number", fault)
+		switch fault {
 		case 0:
 			p.Kill()
 		case 1, 2:
 			p.Start()
 		case 3:
 			p.Kill()
+			<-time.After(pick(5*time.Millisecond, time.Second))
 			p.Start()
 		case 4:
 			p.Reset()

@@ -17,6 +17,7 @@ const (
 	probeTime    = 20 * time.Second // one probe
 	probeSpan    = time.Minute      // this long, and so many probes,
 	probeCount   = 3                // without a clean end: the receiver cannot confirm
+	refusalsMost = 3                // second connections ended in a row: the receiver takes one at a time
 	probeAgain   = 5 * time.Minute  // for a receiver that cannot
 )
 
@@ -29,7 +30,12 @@ type peer struct {
 	probes  int       // without a clean end, in a row
 	first   time.Time // when the first of them began
 	asked   time.Time // when the last began
+
+	refusals int // second connections that it ended while the first was in use, in a row
 }
+
+// takesOne reports whether the receiver takes no second connection beside the first.
+func (p *peer) takesOne() bool { return p.refusals >= refusalsMost }
 
 // note of an address that answers a half-close.
 func (p *peer) note() string { return "answers a half-close: " + p.address }
@@ -118,13 +124,13 @@ func (w *Worker) acknowledges(p *peer) bool { return w.o.Acknowledge || p.cannot
 // to drain is.
 func (w *Worker) connect(ctx context.Context) *peerConn {
 	if w.better.lives() && w.leave() {
-		if c := w.better.take(); c != nil {
+		if c, _ := w.better.take(); c != nil {
 			if c = w.usable(c); c != nil {
 				return c
 			}
 		}
 	}
-	if c := w.spare.take(); c != nil {
+	if c := w.witness(); c != nil {
 		return c
 	}
 	for w.hard.Err() == nil && (ctx.Err() == nil || len(w.ledger.held) > 0) {
@@ -244,16 +250,37 @@ func (w *Worker) proving() *peer {
 	return w.held
 }
 
+// witness returns the spare, whose life proves that the receiver lived through the end of the connection before; nil:
+// there is none. One that has ended too proves that the receiver died, and the tails are sent again; unless it takes no
+// second connection.
+func (w *Worker) witness() *peerConn {
+	p := w.spare.peer
+	c, died := w.spare.take()
+	switch {
+	case c != nil:
+		p.refusals = 0
+	case died:
+		p.refusals++
+		w.tailsLost(p)
+	}
+	return c
+}
+
+// tailsLost makes the tails that wait for an address be sent again.
+func (w *Worker) tailsLost(p *peer) {
+	if p == w.proving() {
+		w.graces = nil
+		w.ledger.lost()
+	}
+}
+
 // refused: no connection to the receiver. Its tails, which waited for the next connection to live, are sent again.
 func (w *Worker) refused(p *peer, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	p.failed = time.Now()
-	if p == w.proving() {
-		w.graces = nil
-		w.ledger.lost()
-	}
+	p.failed, p.refusals = time.Now(), 0
+	w.tailsLost(p)
 	w.setState(StateDown, err)
 }
 
@@ -264,9 +291,9 @@ func (w *Worker) leave() bool {
 		w.spare.drop()
 		return true
 	}
-	s := w.spare.take()
+	s := w.witness()
 	if s == nil {
-		return false
+		return len(w.ledger.held) == 0
 	}
 	defer s.Close()
 	for next := w.graceOver(); !next.IsZero(); next = w.graceOver() {
@@ -329,24 +356,24 @@ func (d *dialled) lives() bool {
 	return true
 }
 
-// take waits for the dial and returns its connection if there is one and it lives.
-func (d *dialled) take() *peerConn {
+// take waits for the dial and returns its connection if there is one and it lives. died: there was one.
+func (d *dialled) take() (c *peerConn, died bool) {
 	if d.done == nil {
-		return nil
+		return nil, false
 	}
 	<-d.done
-	c := d.conn
+	c = d.conn
 	d.cancel()
 	*d = dialled{}
 	if c == nil {
-		return nil
+		return nil, false
 	}
 	select {
 	case <-c.Ended():
 		c.Close()
-		return nil
+		return nil, true
 	default:
-		return c
+		return c, false
 	}
 }
 

@@ -127,8 +127,8 @@ func (w *Worker) Run(ctx context.Context) {
 	go func() { defer close(released); w.releaser() }()
 
 	for w.waitForWork(ctx) {
-		if w.rough > 0 && !pause(ctx, backoff(w.rough-1)) {
-			continue
+		if w.rough > 0 {
+			pause(ctx, backoff(w.rough-1))
 		}
 		c := w.connect(ctx)
 		if c == nil {

@@ -143,9 +143,13 @@ func newRig(t *testing.T, addresses ...string) *rig {
 		<-time.After(time.Minute)
 	})
 	var mu sync.Mutex
+	level := slog.LevelInfo
+	if *night > 0 {
+		level = slog.LevelDebug
+	}
 	r.o = Options{Name: "siem", Addresses: addresses, ConfirmBytes: 1 << 20, ConfirmInterval: 2 * time.Second, ConfirmTimeout: 30 * time.Second,
 		Queue: r.store, Renderer: plain{}, Notes: r.store, Quarantine: r.store,
-		Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&r.log), &slog.HandlerOptions{Level: slog.LevelInfo})), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&r.log), &slog.HandlerOptions{Level: level})), Metrics: NewMetrics(prometheus.NewRegistry()),
 		Dial: func(ctx context.Context, address, resolved string) (Conn, error) {
 			mu.Lock()
 			r.dials++
