@@ -106,7 +106,7 @@ type Destination struct {
 	Sources         []string      `key:"sources" help:"names; empty: all"`
 	Filter          string        `key:"filter" help:"an expression over detection fields, e.g. severity >= medium && category != \"Exploit\""`
 	Profile         string        `key:"profile" values:"arcsight-legacy mcas-legacy" help:"arcsight-legacy, mcas-legacy"`
-	MappingFile     string        `key:"mapping_file" help:"a TOML table that extends or replaces the default"`
+	MappingFile     string        `key:"mapping_file" help:"a TOML table that extends or replaces the default, or an ArcSight *.jsonparser.properties"`
 	RateLimit       int           `key:"rate_limit" default:"0" help:"events per second; 0: none"`
 	Confirm         string        `key:"confirm" default:"close" values:"close ack" help:"close: by the peer's FIN in answer to ours; ack: by TCP acknowledgement, one lasting connection, weaker"`
 	ConfirmBytes    Size          `key:"confirm_bytes" default:"1MiB" help:"a connection carries about so much before it is confirmed"`

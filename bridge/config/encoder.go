@@ -56,7 +56,7 @@ func checkProfile(d *Destination) error {
 	return nil
 }
 
-// readMapping reads a mapping_file.
+// readMapping reads a mapping_file: a TOML table, or a parser file of an ArcSight FlexConnector.
 func readMapping(path string) (*formats.Mapping, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -68,6 +68,9 @@ func readMapping(path string) (*formats.Mapping, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(path, ".properties") {
+		return readParserFile(text)
 	}
 	return formats.ParseMapping(string(text))
 }
