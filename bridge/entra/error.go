@@ -25,7 +25,8 @@ type Error struct {
 	Permanent  bool
 	RetryAfter time.Duration // what the server asked for; 0: nothing
 
-	cause error // of the network, never holding a body
+	cause error     // of the network, never holding a body
+	date  time.Time // when Entra ID answered by its own clock; zero when it did not say
 }
 
 // Error joins what happened and what to do.
@@ -58,6 +59,7 @@ func newError(err error, secrets []string) *Error {
 		return unreachable(err, secrets)
 	}
 	e := &Error{Status: refused.Response.StatusCode, RetryAfter: retryAfter(refused.Response.Header)}
+	e.date, _ = http.ParseTime(refused.Response.Header.Get("Date"))
 	var a answer
 	if json.Unmarshal(refused.Body, &a) != nil {
 		a = answer{}
