@@ -81,7 +81,23 @@ func (c *compiler) severity() {
 		}
 		numbers[at] = n
 	}
+	for _, word := range slices.Sorted(maps.Keys(c.mapping.SeverityWords)) {
+		text, at := c.mapping.SeverityWords[word], slices.Index(severityWords[:], word)
+		switch {
+		case at <= 0:
+			c.problems.add("severity_words", "%q is no severity; severities are %s", word, strings.Join(severityWords[1:], ", "))
+		case c.table.dict.Format != "cef":
+			c.problems.add("severity_words", "only the header of CEF takes a word for a severity")
+		case text != "" && !contains(cefSeverities, text):
+			c.problems.add("severity_words", "%s = %q: CEF has the words %s", word, text, strings.Join(cefSeverities, ", "))
+		default:
+			c.table.severityWords[at] = text
+		}
+	}
 }
+
+// cefSeverities are the words that the severity field may hold (CEF Implementation Standard, "Header Field Definitions").
+var cefSeverities = Names{"Unknown", "Low", "Medium", "High", "Very-High"}
 
 // nameAttribute adds the name of the header as an attribute that takes part in the size budget.
 func (c *compiler) nameAttribute() {

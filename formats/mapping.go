@@ -12,14 +12,19 @@ import (
 // It is TOML; the built-in tables are embedded, a user's table extends or replaces them (Extend). Compile turns a
 // Mapping into a Table, which encoders use.
 type Mapping struct {
-	Format     string                       `toml:"format"`  // leef, cef or json; a user's table may leave it out
-	Name       string                       `toml:"name"`    // of a built-in table besides the default: the profile's
-	Version    string                       `toml:"version"` // of the mapping: the version field of the header
-	Replace    bool                         `toml:"replace"` // a user's table: forget all attributes of the default
-	Header     Header                       `toml:"header"`
-	Severity   map[string]int               `toml:"severity"` // number of each severity word
-	Words      map[string]map[string]string `toml:"words"`    // named word lists for Attribute.Words
-	Attributes []Attribute                  `toml:"attributes"`
+	Format   string                       `toml:"format"`  // leef, cef or json; a user's table may leave it out
+	Name     string                       `toml:"name"`    // of a built-in table besides the default: the profile's
+	Version  string                       `toml:"version"` // of the mapping: the version field of the header
+	Replace  bool                         `toml:"replace"` // a user's table: forget all attributes of the default
+	Header   Header                       `toml:"header"`
+	Severity map[string]int               `toml:"severity"` // number of each severity word
+	Words    map[string]map[string]string `toml:"words"`    // named word lists for Attribute.Words
+
+	// SeverityWords are what stands in the header in place of the number, by severity word: CEF only, and of the words
+	// that it has. "" means the number.
+	SeverityWords map[string]string `toml:"severity_words"`
+
+	Attributes []Attribute `toml:"attributes"`
 
 	// Computed are values of a program's own, which From and the other lists of sources may name like fields. A
 	// function returns "" for nothing, and has to be safe for several goroutines at once.
@@ -148,7 +153,7 @@ func (m *Mapping) Clone() *Mapping {
 	c := *m
 	c.Attributes = slices.Clone(m.Attributes)
 	c.Header.Vendor, c.Header.Product = cloneMap(m.Header.Vendor), cloneMap(m.Header.Product)
-	c.Severity = cloneMap(m.Severity)
+	c.Severity, c.SeverityWords = cloneMap(m.Severity), cloneMap(m.SeverityWords)
 	c.Words = cloneMap(m.Words)
 	c.Computed = cloneMap(m.Computed)
 	return &c
@@ -182,6 +187,7 @@ func (m *Mapping) extend(user *Mapping) (problems Problems) {
 	overlay(m.Header.Vendor, user.Header.Vendor)
 	overlay(m.Header.Product, user.Header.Product)
 	overlay(m.Severity, user.Severity)
+	overlay(m.SeverityWords, user.SeverityWords)
 	overlay(m.Words, user.Words)
 	overlay(m.Computed, user.Computed)
 	if len(user.Header.ClassID) > 0 {

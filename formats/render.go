@@ -136,6 +136,10 @@ func (t *Table) headerMarkdown(b *strings.Builder) {
 	}
 	b.WriteString("| severity |")
 	for s := SeverityInformational; s <= SeverityHigh; s++ {
+		if word := t.severityWords[s]; word != "" {
+			fmt.Fprintf(b, " %s %s", s, word)
+			continue
+		}
 		fmt.Fprintf(b, " %s %d", s, t.severity[s])
 	}
 	b.WriteString(" |\n\n")

@@ -36,6 +36,7 @@ type Table struct {
 	product        map[string]string
 	classID        []source
 	severity       [SeverityHigh + 1]int
+	severityWords  [SeverityHigh + 1]string
 	names          lossNames
 	extra          extraKeys
 }
@@ -132,11 +133,16 @@ func byService(words map[string]string, d *Detection) string {
 }
 
 // Severity returns the number of d's severity. A record without severity counts as unknown.
-func (t *Table) Severity(d *Detection) int {
-	if int(d.Severity) >= len(t.severity) {
-		return t.severity[SeverityUnknown]
+func (t *Table) Severity(d *Detection) int { return t.severity[knownSeverity(d)] }
+
+// SeverityWord returns what stands in the header in place of the number, or "" where the number does.
+func (t *Table) SeverityWord(d *Detection) string { return t.severityWords[knownSeverity(d)] }
+
+func knownSeverity(d *Detection) Severity {
+	if d.Severity == SeverityNone || d.Severity > SeverityHigh {
+		return SeverityUnknown
 	}
-	return t.severity[d.Severity]
+	return d.Severity
 }
 
 // AppendClassID appends the first class id that d has a value for, cleaned as the header's name is, in which each

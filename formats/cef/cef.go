@@ -105,13 +105,14 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	defer event.Release()
 	start := len(dst)
 	dst = e.appendHeaderStart(dst, d)
-	// Left to write besides name and pairs: the pipes round the severity, of two digits at most. The first pair has
-	// no blank before it.
-	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) - len("||10") + 1)
-	dst = appendHeaderField(dst, event.Name())
-	dst = append(dst, '|')
-	dst = appendNumber(dst, e.table.Severity(d))
-	dst = append(dst, '|')
+	severity := e.table.SeverityWord(d)
+	if severity == "" {
+		severity = numbers[e.table.Severity(d)]
+	}
+	// Left to write besides name and pairs: the severity and the pipes round it. The first pair has no blank before it.
+	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) - len("||") - len(severity) + 1)
+	dst = append(appendHeaderField(dst, event.Name()), '|')
+	dst = append(append(dst, severity...), '|')
 	body := len(dst)
 	for i := range event.Len() {
 		p, ok := event.At(i)
@@ -154,9 +155,5 @@ func appendKey(dst []byte, key string, body int) []byte {
 	return append(append(dst, key...), '=')
 }
 
-func appendNumber(dst []byte, n int) []byte {
-	if n >= 10 {
-		return append(dst, '1', '0')
-	}
-	return append(dst, byte('0'+n))
-}
+// numbers are the severities of CEF as text.
+var numbers = [...]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}
