@@ -105,7 +105,7 @@ type Destination struct {
 	MaxLength       int           `key:"max_length" default:"4096" help:"bytes of one event with its header"`
 	Sources         []string      `key:"sources" help:"names; empty: all"`
 	Filter          string        `key:"filter" help:"an expression over detection fields, e.g. severity >= medium && category != \"Exploit\""`
-	Profile         string        `key:"profile" values:"arcsight-legacy mcas-legacy" help:"arcsight-legacy, mcas-legacy"`
+	Profile         string        `key:"profile" values:"arcsight-legacy mcas-legacy" help:"cef only; arcsight-legacy: strings and slots of the old FlexConnector; mcas-legacy: keys of the Cloud Apps SIEM agent"`
 	MappingFile     string        `key:"mapping_file" help:"a TOML table that extends or replaces the default, or an ArcSight *.jsonparser.properties"`
 	RateLimit       int           `key:"rate_limit" default:"0" help:"events per second; 0: none"`
 	Confirm         string        `key:"confirm" default:"close" values:"close ack" help:"close: by the peer's FIN in answer to ours; ack: by TCP acknowledgement, one lasting connection, weaker"`

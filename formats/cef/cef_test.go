@@ -338,6 +338,9 @@ func FuzzCEF(f *testing.F) {
 		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))
 	}
 	encoders := []*Encoder{newEncoder(f, Options{}), newEncoder(f, Options{Version: Version1})}
+	for _, profile := range Profiles() {
+		encoders = append(encoders, newEncoder(f, Options{Profile: profile}))
+	}
 	f.Fuzz(func(t *testing.T, data []byte, budget uint16) {
 		d := formatstest.FromBytes(data)
 		for _, e := range encoders {
@@ -347,7 +350,7 @@ func FuzzCEF(f *testing.F) {
 			}
 			header, pairs, err := read(string(event))
 			if err == nil {
-				err = checkEvent(header, pairs)
+				err = checkProfileEvent(header, pairs)
 			}
 			if err != nil {
 				t.Errorf("%v in %q, from %s", err, event, hex.EncodeToString(data))
