@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	nights = flag.Int("nights", 100, "how many nights with faults are simulated")
+	nights = flag.Int("nights", 60, "how many nights with faults are simulated")
 	night  = flag.Uint64("night", 0, "simulate the night of this seed alone")
 )
 

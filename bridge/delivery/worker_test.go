@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,7 +129,7 @@ type rig struct {
 	o       Options
 	worker  *Worker
 	log     bytes.Buffer
-	dials   int
+	dials   atomic.Int64
 	stopped chan struct{}
 	cancel  context.CancelFunc
 }
@@ -142,7 +143,6 @@ func newRig(t *testing.T, addresses ...string) *rig {
 		r.net.Close()
 		<-time.After(time.Minute)
 	})
-	var mu sync.Mutex
 	level := slog.LevelInfo
 	if *night > 0 {
 		level = slog.LevelDebug
@@ -151,9 +151,7 @@ func newRig(t *testing.T, addresses ...string) *rig {
 		Queue: r.store, Renderer: plain{}, Notes: r.store, Quarantine: r.store,
 		Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&r.log), &slog.HandlerOptions{Level: level})), Metrics: NewMetrics(prometheus.NewRegistry()),
 		Dial: func(ctx context.Context, address, resolved string) (Conn, error) {
-			mu.Lock()
-			r.dials++
-			mu.Unlock()
+			r.dials.Add(1)
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
 			c, err := r.net.Dial(ctx, address, resolved)
@@ -360,8 +358,8 @@ func TestWorkerDown(t *testing.T) {
 		r.start()
 		r.store.put(50000, 900)
 		<-time.After(72 * time.Hour)
-		if most := int(72 * time.Hour / (backoffMost / 2)); r.dials > most {
-			t.Errorf("%d dials in 72 hours", r.dials)
+		if most := int64(72 * time.Hour / (backoffMost / 2)); r.dials.Load() > most {
+			t.Errorf("%d dials in 72 hours", r.dials.Load())
 		}
 		if lines := strings.Count(r.log.String(), "\n"); lines > 3 {
 			t.Errorf("%d lines in the log:\n%s", lines, r.log.String())

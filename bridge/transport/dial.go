@@ -36,7 +36,11 @@ type TLS struct {
 type Dialer struct {
 	timeout time.Duration
 	tls     *tls.Config // nil: plain TCP
+	pair    *certificateFiles
 }
+
+// sessions is how many addresses' TLS sessions are kept for resumption.
+const sessions = 16
 
 // NewDialer reads the files of o once, so that a mistake in them shows at the start.
 func NewDialer(o Options) (*Dialer, error) {
@@ -48,7 +52,7 @@ func NewDialer(o Options) (*Dialer, error) {
 		return d, nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.TLS.ServerName, InsecureSkipVerify: o.TLS.InsecureSkipVerify,
-		ClientSessionCache: tls.NewLRUClientSessionCache(16)}
+		ClientSessionCache: tls.NewLRUClientSessionCache(sessions)}
 	if o.TLS.MinVersion == "1.3" {
 		c.MinVersion = tls.VersionTLS13
 	}
@@ -64,10 +68,10 @@ func NewDialer(o Options) (*Dialer, error) {
 	}
 	if o.TLS.CertFile != "" {
 		pair := &certificateFiles{cert: o.TLS.CertFile, key: o.TLS.KeyFile}
-		if _, err := pair.load(); err != nil {
+		if err := pair.load(); err != nil {
 			return nil, fmt.Errorf("tls.cert_file: %w", err)
 		}
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.load() }
+		d.pair = pair
 	}
 	if o.TLS.Fingerprint != "" {
 		want, err := hex.DecodeString(strings.ReplaceAll(o.TLS.Fingerprint, ":", ""))
@@ -105,11 +109,15 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 	if d.tls == nil {
 		return newConn(address, tcp, nil), nil
 	}
-	config := d.tls
+	config := d.tls.Clone()
 	if config.ServerName == "" {
-		host, _, _ := net.SplitHostPort(address)
-		config = config.Clone()
-		config.ServerName = host
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	if d.pair != nil {
+		if err := d.pair.use(config); err != nil {
+			_ = c.Close()
+			return nil, &DialError{address, "the client certificate cannot be read: " + err.Error(), "Mend tls.cert_file and tls.key_file", err}
+		}
 	}
 	secure := tls.Client(tcp, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -123,32 +131,48 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 type certificateFiles struct {
 	cert, key string
 
-	mu     sync.Mutex
-	loaded *tls.Certificate
-	stamp  [2]time.Time
+	mu       sync.Mutex
+	loaded   *tls.Certificate
+	sessions tls.ClientSessionCache // made with loaded: a resumed session keeps the certificate it began with
+	stamp    [2]time.Time
 }
 
-func (f *certificateFiles) load() (*tls.Certificate, error) {
+// use makes config connect with the certificate as it is now.
+func (f *certificateFiles) use(config *tls.Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.load(); err != nil {
+		return err
+	}
+	loaded := f.loaded
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return loaded, nil }
+	config.ClientSessionCache = f.sessions
+	return nil
+}
+
+// load reads the files if they have changed. While they do not fit each other, being half-written, the pair read
+// before goes on.
+func (f *certificateFiles) load() error {
 	var stamp [2]time.Time
 	for i, path := range []string{f.cert, f.key} {
 		st, err := os.Stat(path)
-		if err != nil {
-			return f.loaded, err
+		if err != nil && f.loaded == nil {
+			return err
 		}
-		stamp[i] = st.ModTime()
+		if err == nil {
+			stamp[i] = st.ModTime()
+		}
 	}
 	if f.loaded != nil && stamp == f.stamp {
-		return f.loaded, nil
+		return nil
 	}
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		if f.loaded != nil {
-			return f.loaded, nil // half-written: the old one goes on until the pair fits
+			return nil
 		}
-		return nil, err
+		return err
 	}
-	f.loaded, f.stamp = &pair, stamp
-	return f.loaded, nil
+	f.loaded, f.stamp, f.sessions = &pair, stamp, tls.NewLRUClientSessionCache(sessions)
+	return nil
 }
