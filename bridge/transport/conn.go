@@ -44,16 +44,32 @@ type Conn struct {
 	once    sync.Once
 }
 
-// countingConn counts the bytes that were written to TCP, below TLS.
+// countingConn is TCP below TLS: it counts what was written, and remembers what tells a reset from an end.
 type countingConn struct {
 	net.Conn
-	written atomic.Int64
+	written    atomic.Int64
+	reset      atomic.Bool // a write met a reset
+	halfClosed atomic.Bool
 }
 
 func (c *countingConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.written.Add(int64(n))
+	if isReset(err) {
+		c.reset.Store(true)
+	}
 	return n, err
+}
+
+// wasReset reports whether an end of file stands for a reset. A system tells of a reset once: when a write has met it,
+// the read beside it sees an end of file. Then the socket is closed, which before our half-close a FIN cannot bring
+// about.
+func (c *countingConn) wasReset() bool {
+	if c.reset.Load() {
+		return true
+	}
+	i, ok := tcpInfo(c.Conn)
+	return ok && i.closed && !c.halfClosed.Load()
 }
 
 // newConn starts to read. It owns both connections.
@@ -85,9 +101,9 @@ func (c *Conn) read() {
 // end words how the peer's side ended. No port of ours is in it, so that the same fault reads the same each time.
 func (c *Conn) end(err error) End {
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF) && !c.tcp.wasReset():
 		return End{Kind: EndFIN}
-	case isReset(err):
+	case errors.Is(err, io.EOF), isReset(err):
 		return End{EndRST, errReset}
 	case errors.Is(err, net.ErrClosed):
 		return End{EndLost, net.ErrClosed}
@@ -122,6 +138,7 @@ func (c *Conn) HalfClose() error {
 		}
 	}
 	if half, ok := c.tcp.Conn.(interface{ CloseWrite() error }); ok {
+		c.tcp.halfClosed.Store(true)
 		return half.CloseWrite()
 	}
 	return nil
@@ -165,5 +182,6 @@ func (c *Conn) Close() {
 type info struct {
 	acked      int64
 	unanswered bool
+	closed     bool // the connection is over for TCP
 	roundTrip  time.Duration
 }

@@ -24,5 +24,5 @@ func tcpInfo(c net.Conn) (info, bool) {
 		return info{}, false
 	}
 	return info{acked: max(0, int64(ti.Bytes_acked)-1), unanswered: ti.Unacked > 0 || ti.Probes > 0,
-		roundTrip: time.Duration(ti.Rtt) * time.Microsecond}, true
+		closed: ti.State == unix.BPF_TCP_CLOSE, roundTrip: time.Duration(ti.Rtt) * time.Microsecond}, true
 }
