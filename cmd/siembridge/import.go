@@ -24,12 +24,13 @@ func newImportCommand() *cobra.Command {
 			"output. Secrets go into files of their own that only their owner can read, in the folder of --secrets, and are\n" +
 			"never shown. What is not understood is reported with its line; the exit code is 1 then, and the configuration has\n" +
 			"the rest.",
-		Example: "  siembridge import WDATP-connector.properties WDATP-connector.jsonparser.properties > siembridge.toml\n" +
+		Example: "  siembridge import --region eu WDATP-connector.properties WDATP-connector.jsonparser.properties > siembridge.toml\n" +
 			"  siembridge import --siem qradar --address qradar.example.org:6514 details.txt > siembridge.toml",
 		Args: cobra.MinimumNArgs(1),
 	}
 	i := &importer{}
 	c.Flags().StringVar(&i.api, "api", "detections", "the API to pull from: detections (as the connector did), graph-alerts or alerts")
+	c.Flags().StringVar(&i.region, "region", "", "us, eu or uk: where the tenant's data is, when the files do not say (detections only)")
 	c.Flags().StringVar(&i.siem, "siem", "", "qradar, arcsight, sentinel or generic; else what the files are of")
 	c.Flags().StringVar(&i.address, "address", "", "the SIEM's syslog receiver, host:port")
 	c.Flags().StringVar(&i.secrets, "secrets", ".", "folder for the files with secrets")
@@ -42,8 +43,8 @@ func newImportCommand() *cobra.Command {
 
 // importer makes a configuration of the files it reads.
 type importer struct {
-	api, siem, address, secrets string
-	errs                        io.Writer
+	api, region, siem, address, secrets string
+	errs                                io.Writer
 
 	settings flexconnector.Settings
 	mapping  string // absolute path of the parser file
@@ -56,6 +57,9 @@ func (i *importer) run(files []string, out io.Writer) error {
 	}
 	if !slices.Contains([]string{"", "qradar", "arcsight", "sentinel", "generic"}, i.siem) {
 		return usageError{fmt.Errorf("--siem: %q is none of qradar, arcsight, sentinel, generic", i.siem)}
+	}
+	if !slices.Contains([]string{"", "us", "eu", "uk"}, i.region) {
+		return usageError{fmt.Errorf("--region: %q is none of us, eu, uk", i.region)}
 	}
 	for _, path := range files {
 		if err := i.read(path); err != nil {

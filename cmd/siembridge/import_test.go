@@ -15,7 +15,7 @@ const flexTestdata = "../../formats/flexconnector/testdata/"
 // of its own, and the events have the connector's fields.
 func TestImportArcSight(t *testing.T) {
 	dir := t.TempDir()
-	out, errs, err := runCommand(t, "import", "--secrets", dir, "--address", "siem.example.org:6514",
+	out, errs, err := runCommand(t, "import", "--secrets", dir, "--address", "siem.example.org:6514", "--region", "eu",
 		flexTestdata+"WDATP-connector.properties", flexTestdata+"WDATP-connector.jsonparser.properties")
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs)
@@ -25,7 +25,7 @@ func TestImportArcSight(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	s, d := cfg.Sources[0], cfg.Destinations[0]
-	if s.API != "detections" || s.TenantID != "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee" || s.ClientID != "11111111-2222-3333-4444-555555555555" ||
+	if s.API != "detections" || s.Region != "eu" || s.TenantID != "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee" || s.ClientID != "11111111-2222-3333-4444-555555555555" ||
 		d.Type != "arcsight" || d.Format != "cef:0" || d.Address[0] != "siem.example.org:6514" || !filepath.IsAbs(d.MappingFile) {
 		t.Errorf("%+v\n%+v", s, d)
 	}
@@ -84,7 +84,7 @@ func TestImportSaysWhatIsMissing(t *testing.T) {
 		t.Error("exit code 0")
 	}
 	for _, want := range []string{"none.txt: line 1: Colour of the page: not understood", "line 19: extraprocessor[0].type: not understood",
-		"not in the files: the tenant", "not in the files: the application (client) id", "not in the files: the client secret", "not in the files: the address"} {
+		"not in the files: the tenant", "not in the files: the application (client) id", "not in the files: the client secret", "not in the files: the address", "not in the files: the region"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("lacks %q:\n%s", want, errs)
 		}

@@ -40,7 +40,12 @@ func baseNames(files []string) []string {
 
 // regions are those that become a source each; "" stands for none.
 func (i *importer) regions() []string {
-	if i.api != "detections" || len(i.settings.Regions) == 0 || i.settings.Cloud != "" && i.settings.Cloud != "public" {
+	switch {
+	case i.api != "detections" || i.settings.Cloud != "" && i.settings.Cloud != "public":
+		return []string{""}
+	case i.region != "":
+		return []string{i.region}
+	case len(i.settings.Regions) == 0:
 		return []string{""}
 	}
 	return i.settings.Regions
@@ -62,7 +67,7 @@ func (i *importer) source(b *strings.Builder, region string, credential []string
 		set(b, "region", region)
 	case i.api == "detections" && (i.settings.Cloud == "" || i.settings.Cloud == "public"):
 		b.WriteString("region = \"us\"   # not in the files: us, eu or uk, as the old address wdatp-alertexporter-...\n")
-		fmt.Fprintln(i.errs, "not in the files: the region (us, eu, uk) of the tenant's data; it is set to us")
+		i.absent("the region of the tenant's data, which is set to us; give --region us, eu or uk")
 	}
 	i.required(b, "tenant_id", i.settings.Tenant, "the tenant")
 	i.required(b, "client_id", i.settings.ClientID, "the application (client) id")
@@ -161,7 +166,7 @@ func (i *importer) destination(b *strings.Builder) {
 		set(b, "address", i.address)
 	} else {
 		fmt.Fprintf(b, "address = %s   # the SIEM's syslog receiver\n", strconv.Quote(siem+".example.org"))
-		fmt.Fprintln(i.errs, "not in the files: the address of the SIEM's syslog receiver; give --address, or change it in the configuration")
+		i.absent("the address of the SIEM's syslog receiver; give --address, or change it in the configuration")
 	}
 	if i.mapping == "" {
 		return
