@@ -15,8 +15,10 @@ import (
 
 // coverageFlags are the flags of `mapping --coverage`.
 type coverageFlags struct {
-	file string
-	json bool
+	file        string
+	json        bool
+	config      *string
+	destination *string
 }
 
 // addCoverageFlags adds them to the mapping command, which takes further files as arguments with them.
@@ -24,7 +26,12 @@ func addCoverageFlags(c *cobra.Command) *coverageFlags {
 	f := &coverageFlags{}
 	c.Flags().StringVar(&f.file, "coverage", "", "records (files, - for standard input): which of their values reach the SIEM and which never do")
 	c.Flags().BoolVar(&f.json, "json", false, "with --coverage: as JSON")
+	f.config = configFlag(c, false)
+	f.destination = c.Flags().String("destination", "", "with --coverage and --config: the destination whose mapping is traced, else the first")
 	c.Args = func(_ *cobra.Command, args []string) error {
+		if f.file == "" && *f.config != "" {
+			return usageError{errors.New("--config goes with --coverage")}
+		}
 		if f.file == "" && len(args) > 0 {
 			return usageError{fmt.Errorf("accepts no arguments without --coverage, received %q", args[0])}
 		}
@@ -39,8 +46,18 @@ func addCoverageFlags(c *cobra.Command) *coverageFlags {
 // coverageRoom is how long an event may be while values are traced: nothing is shed for its length.
 const coverageRoom = 1 << 20
 
-// run traces the records of the files through one format, or through LEEF and CEF.
-func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile string) error {
+// formats builds what is traced: the mapping of a configured destination, one format, or LEEF and CEF.
+func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, error) {
+	if *f.config != "" {
+		if format != "" {
+			return nil, usageError{errors.New("give either --config or --format")}
+		}
+		p, err := previewOf(*f.config, "", *f.destination)
+		if err != nil {
+			return nil, err
+		}
+		return []coverage.Format{{Name: p.name, Encode: fieldsOf(p.encoder)}}, nil
+	}
 	names := coverageFormats
 	if format != "" {
 		names = []string{format}
@@ -49,9 +66,18 @@ func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile str
 	for _, name := range names {
 		encoder, err := encoderOf(name, profile)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		all = append(all, coverage.Format{Name: name, Encode: fieldsOf(encoder)})
+	}
+	return all, nil
+}
+
+// run traces the records of the files.
+func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile string) error {
+	all, err := f.formats(format, profile)
+	if err != nil {
+		return err
 	}
 	tracer := coverage.New(all...)
 	unknown, err := eachRecord(append([]string{f.file}, args...), c.InOrStdin(), c.ErrOrStderr(), func(api defender.API, raw []byte) error {

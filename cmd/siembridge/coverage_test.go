@@ -67,12 +67,32 @@ func TestMappingCoverage(t *testing.T) {
 	}
 }
 
+// TestMappingCoverageOfDestination: with a configuration it is the destination's own mapping that is traced.
+func TestMappingCoverageOfDestination(t *testing.T) {
+	config := writeTemp(t, "siembridge.toml", `
+state_dir = "`+t.TempDir()+`"
+[[source]]
+name = "s"
+api = "file"
+path = "-"
+[[destination]]
+name = "arc"
+type = "arcsight"
+address = "siem.example.org"
+mapping_file = "`+writeTemp(t, "mine.toml", `attributes = [ { key = "cs2", from = "/Brandnew", label = "Brandnew" } ]`)+`"
+`)
+	out, errs, err := runCommand(t, "mapping", "--config", config, "--coverage", writeTemp(t, "one.json", sampleDetection))
+	if err != nil || !strings.Contains(out, "9 reach the SIEM in arc") || !strings.Contains(out, "/Brandnew         cs2") {
+		t.Errorf("%v: %s%s", err, errs, out)
+	}
+}
+
 func TestMappingCoverageMistakes(t *testing.T) {
 	odd := writeTemp(t, "odd.json", `{"what": "is this"}`)
 	if _, errs, err := runCommand(t, "mapping", "--coverage", odd); err == nil || !strings.Contains(errs, "record 1 is of no known kind") {
 		t.Errorf("%v, %s", err, errs)
 	}
-	for _, args := range [][]string{{"mapping", "--json"}, {"mapping", "x"}, {"mapping", "--coverage", "/no/such/file"}} {
+	for _, args := range [][]string{{"mapping", "--json"}, {"mapping", "--config", odd}, {"mapping", "--config", odd, "--format", "json", "--coverage", odd}, {"mapping", "x"}, {"mapping", "--coverage", "/no/such/file"}} {
 		if _, _, err := runCommand(t, args...); err == nil {
 			t.Errorf("%q passes", args)
 		}

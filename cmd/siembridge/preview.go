@@ -66,6 +66,7 @@ func newPreviewCommand() *cobra.Command {
 
 // preview makes events of records as a destination would.
 type preview struct {
+	name    string // of the destination, or the format
 	encoder formats.Encoder
 	filter  *delivery.Filter
 	length  int
@@ -75,7 +76,7 @@ type preview struct {
 func previewOf(path, format, name string) (*preview, error) {
 	if format != "" {
 		e, err := encoderOf(format, "")
-		return &preview{encoder: e, length: 1 << 20}, err
+		return &preview{name: format, encoder: e, length: 1 << 20}, err
 	}
 	cfg, err := loadConfig(path)
 	if err != nil {
@@ -90,7 +91,7 @@ func previewOf(path, format, name string) (*preview, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		return &preview{encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}, nil
+		return &preview{name: d.Name, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}, nil
 	}
 	return nil, usageError{fmt.Errorf("there is no destination named %q", name)}
 }
