@@ -202,6 +202,46 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestDocumented: the guide names every function that is understood, and no other.
+func TestDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/migration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := flexconnector.FunctionNames()
+	for _, name := range names {
+		if !strings.Contains(string(guide), "`"+name+"`") {
+			t.Errorf("docs/migration.md does not name %s", name)
+		}
+	}
+	if n := strings.Count(string(guide), "`__"); n != len(names) {
+		t.Errorf("docs/migration.md names %d functions, there are %d", n, len(names))
+	}
+}
+
+// TestTimes: patterns of SimpleDateFormat, and what is read with them.
+func TestTimes(t *testing.T) {
+	for _, tt := range []struct{ pattern, text, want string }{
+		{"yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", "2017-05-07T01:56:59.3191352Z", "1494122219319"},
+		{"yyyy-MM-dd'T'HH:mm:ss", "2017-05-07T01:56:59", "1494122219000"},
+		{"yyyy-MM-dd'T'HH:mm:ssXXX", "2017-05-07T01:56:59+02:00", "1494115019000"},
+		{"MMM dd yyyy HH:mm:ss z", "May 07 2017 01:56:59 UTC", "1494122219000"},
+		{"dd/MM/yy h:mm a", "07/05/17 1:56 AM", "1494122160000"},
+		{"yyyyMMdd", "2017-05-07T01:56:59Z", "1494122219000"}, // not of the pattern, but as Microsoft writes it
+		{"yyyy-MM-dd", "yesterday", ""},
+	} {
+		c := flexconnector.Convert([]byte("token[0].name=AlertTime\nevent.deviceReceiptTime=__createOptionalTimeStampFromString(AlertTime,\"" + tt.pattern + "\")\n"))
+		if len(c.Problems) > 0 {
+			t.Errorf("%s: %v", tt.pattern, c.Problems)
+			continue
+		}
+		d := &formats.Detection{API: "detections", Raw: []byte(`{"AlertTime":"` + tt.text + `"}`)}
+		if got := event(t, c.Mapping, d)["rt"]; got != tt.want {
+			t.Errorf("%s of %s: %q, want %q", tt.pattern, tt.text, got, tt.want)
+		}
+	}
+}
+
 // FuzzConvert: no file makes it fail, and what it understands makes events that parse.
 func FuzzConvert(f *testing.F) {
 	for _, name := range []string{"WDATP-connector.jsonparser.properties", "functions.jsonparser.properties", "mistakes.jsonparser.properties"} {

@@ -8,7 +8,7 @@ import (
 
 // goLayouts says what a run of a letter in a pattern of Java's SimpleDateFormat is in a layout of Go. Fractions are
 // not in it: Go reads as many digits as there are behind the seconds, whatever the layout says. (SimpleDateFormat takes
-// the seven digits that Microsoft writes for milliseconds and so moves the moment by up to 53 minutes.)
+// the seven digits that Microsoft writes for milliseconds and so moves the moment by up to 2 h 46 min.)
 var goLayouts = map[string]string{
 	"yyyy": "2006", "yy": "06", "y": "2006", "MMMM": "January", "MMM": "Jan", "MM": "01", "M": "1", "dd": "02", "d": "2",
 	"HH": "15", "H": "15", "hh": "03", "h": "3", "mm": "04", "m": "4", "ss": "05", "s": "5", "a": "PM",
