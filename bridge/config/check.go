@@ -96,7 +96,6 @@ func (p *parser) checkAdmin(c *Config) {
 }
 
 func (p *parser) checkSource(s *Source, at string) {
-	p.available(at+".auth", "source.auth", s.Auth)
 	p.available(at+".events", "source.events", s.Events)
 	if s.PollInterval < time.Second {
 		p.fail(at+".poll_interval", "at least 1s")
@@ -106,11 +105,6 @@ func (p *parser) checkSource(s *Source, at string) {
 	}
 	if _, err := ParseStart(s.Start, time.Now()); err != nil {
 		p.fail(at+".start", "%q: %v", s.Start, err)
-	}
-	if s.CredentialExpires != "" {
-		if _, err := time.Parse(time.DateOnly, s.CredentialExpires); err != nil {
-			p.fail(at+".credential_expires", "%q is no date; write it like 2027-01-31", s.CredentialExpires)
-		}
 	}
 	if s.Hostname != "" {
 		if err := syslog.CheckHostname(s.Hostname); err != nil {
@@ -127,15 +121,7 @@ func (p *parser) checkSource(s *Source, at string) {
 	if s.Path != "" {
 		p.fail(at+".path", "only api = \"file\" has a path")
 	}
-	if s.TenantID == "" {
-		p.fail(at+".tenant_id", "needed: the tenant's id, as the Entra admin centre shows it")
-	} else if w := strings.ToLower(s.TenantID); w == "common" || w == "organizations" || w == "consumers" {
-		p.fail(at+".tenant_id", "%q is no tenant: an application signs in to one, so give its id (AADSTS9001023)", s.TenantID)
-	}
-	if s.ClientID == "" {
-		p.fail(at+".client_id", "needed: the application (client) id of the app registration")
-	}
-	p.credentials(s, at)
+	p.checkCredential(s, at)
 	p.url(at+".endpoint", s.Endpoint)
 	p.url(at+".token_url", s.TokenURL)
 	if s.ProxyURL != "" {
@@ -143,30 +129,6 @@ func (p *parser) checkSource(s *Source, at string) {
 			p.fail(at+".proxy_url", "%q is no address of a proxy", s.ProxyURL)
 		}
 	}
-}
-
-func (p *parser) credentials(s *Source, at string) {
-	secrets := 0
-	for _, given := range []string{s.ClientSecretEnv, s.ClientSecretFile, s.ClientSecret.Reveal()} {
-		if given != "" {
-			secrets++
-		}
-	}
-	switch {
-	case secrets > 1:
-		p.fail(at+".client_secret", "give exactly one of client_secret_env, client_secret_file, client_secret")
-	case secrets == 0 && s.Auth == "client-secret":
-		p.fail(at+".client_secret_file", "auth = \"client-secret\" needs exactly one of client_secret_env, client_secret_file, client_secret")
-	}
-	if s.ClientSecretEnv != "" && os.Getenv(s.ClientSecretEnv) == "" {
-		p.fail(at+".client_secret_env", "the environment variable %s is not set", s.ClientSecretEnv)
-	}
-	p.fileExists(at+".client_secret_file", s.ClientSecretFile)
-	p.secretMode(at+".client_secret_file", s.ClientSecretFile)
-	if s.Auth == "refresh-token" && s.RefreshTokenFile == "" {
-		p.fail(at+".refresh_token_file", "auth = \"refresh-token\" needs a file with the first refresh token")
-	}
-	p.secretMode(at+".refresh_token_file", s.RefreshTokenFile)
 }
 
 // fileExists checks that a file that must be there is there.
@@ -178,15 +140,6 @@ func (p *parser) fileExists(at, path string) {
 		p.fail(at, "%v", err)
 	} else if info.IsDir() {
 		p.fail(at, "%s is a folder", path)
-	}
-}
-
-func (p *parser) secretMode(at, path string) {
-	if path == "" {
-		return
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
-		p.warn(at, "every user of this machine can read %s: chmod 600 it", path)
 	}
 }
 

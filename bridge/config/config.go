@@ -71,11 +71,12 @@ type Source struct {
 	ClientSecretEnv         string        `key:"client_secret_env" help:"exactly one of _env, _file, or the plain key"`
 	ClientSecretFile        string        `key:"client_secret_file"`
 	ClientSecret            Secret        `key:"client_secret"`
-	RefreshTokenFile        string        `key:"refresh_token_file" help:"seed of the chain; the rotated token is kept in state_dir"`
+	RefreshTokenFile        string        `key:"refresh_token_file" help:"seed of the chain; the rotated token is kept in state_dir; not needed after siembridge login"`
 	CertificateFile         string        `key:"certificate_file" help:"PEM or PFX, with its key"`
-	CertificatePasswordFile string        `key:"certificate_password_file"`
-	FederatedTokenFile      string        `key:"federated_token_file"`
-	CredentialExpires       string        `key:"credential_expires" help:"a date; warns from 30 days before"`
+	CertificateKeyFile      string        `key:"certificate_key_file" help:"PEM: the key, when it is not in certificate_file"`
+	CertificatePasswordFile string        `key:"certificate_password_file" help:"of a PFX"`
+	FederatedTokenFile      string        `key:"federated_token_file" help:"workload identity; default: AZURE_FEDERATED_TOKEN_FILE"`
+	CredentialExpires       string        `key:"credential_expires" help:"a date; warns from 30 days before; certificates and refresh tokens tell theirs themselves"`
 	PollInterval            time.Duration `key:"poll_interval" default:"1m"`
 	RequestsPerMinute       int           `key:"requests_per_minute" default:"0" help:"0: Microsoft's documented limit for the API, half of it while catching up; shared by sources of one tenant and app"`
 	Lookback                time.Duration `key:"lookback" default:"30m" help:"each poll looks back this far for late arrivals; duplicates are recognised"`

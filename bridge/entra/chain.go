@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 )
 
 // chain is the file that keeps a refresh token from one run to the next.
@@ -16,6 +17,10 @@ type chain struct {
 	Seed     string `json:"seed_sha256"` // of the seed that the chain began with
 	Current  string `json:"current"`
 	Previous string `json:"previous"` // the one before, until current has worked
+
+	Issued time.Time `json:"issued,omitzero"` // when current was; zero: not known
+
+	found string // current as the file had it when it was read
 }
 
 const chainVersion = 1
@@ -37,6 +42,7 @@ func readChain(path string) (chain, error) {
 	if c.Version != chainVersion {
 		return chain{}, fmt.Errorf("the stored refresh token in %s has version %d, which this version does not know", path, c.Version)
 	}
+	c.found = c.Current
 	return c, nil
 }
 

@@ -1,7 +1,8 @@
 // Package entra gets access tokens from Microsoft Entra ID and keeps them fresh.
 //
-// A [Grant] is one way to prove who we are: [ClientSecret], [RefreshToken]; another kind of credential is one more
-// type with a Token method. A [Cache] holds the token of one grant, renews it before it ends and forgets it when an
+// A [Grant] is one way to prove who we are: [ClientSecret], [Certificate], [RefreshToken], [ManagedIdentity] and
+// [FederatedToken]; another kind of credential is one more type with a Token method. Those that end one day tell it by
+// an [Expiry]. A [Cache] holds the token of one grant, renews it before it ends and forgets it when an
 // API refuses it. Whatever goes wrong comes back as an [*Error]: one line that says what Entra ID refused and what the
 // operator does about it, and whether asking again can help.
 //
@@ -34,6 +35,14 @@ type App struct {
 	Resource string // v1 endpoint, e.g. https://graph.windows.net
 
 	Client *http.Client // proxy, CA and timeouts; nil: a default. Its redirect policy is not used
+}
+
+// audience is the API as managed identities name it: without the /.default of a scope.
+func (a App) audience() string {
+	if a.Resource != "" {
+		return a.Resource
+	}
+	return strings.TrimSuffix(a.Scope, "/.default")
 }
 
 // The authorities of the clouds (defender-apis section 0: "login authority").

@@ -20,10 +20,9 @@ import (
 // secret at all. It knows Azure VMs, App Service with Functions and Container Apps, and servers joined by Azure Arc
 // (Azure, "managed identities", "how to use managed identities to get a token").
 type ManagedIdentity struct {
-	// Resource is the API's audience, without /.default.
-	Resource string
-	// ClientID names a user-assigned identity; "": the machine's own.
-	ClientID string
+	// App tells the API, and by its ClientID a user-assigned identity; without one it is the machine's own. Its
+	// TokenURL and Client are not used.
+	App App
 	// Endpoint overrides the address of a VM's metadata service; loopback or link-local only, unless https.
 	Endpoint string
 
@@ -74,9 +73,9 @@ func (g *ManagedIdentity) Token(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, &Error{Summary: "there is no managed identity (" + err.Error() + ")", Remedy: "choose another auth", Permanent: true}
 	}
-	query := url.Values{"api-version": {at.version}, "resource": {g.Resource}}
-	if g.ClientID != "" {
-		query.Set("client_id", g.ClientID)
+	query := url.Values{"api-version": {at.version}, "resource": {g.App.audience()}}
+	if g.App.ClientID != "" {
+		query.Set("client_id", g.App.ClientID)
 	}
 	address, secrets := at.address+"?"+query.Encode(), hidden(at.header[1], nil)
 	status, header, body, err := g.get(ctx, address, at.header)

@@ -56,7 +56,7 @@ func TestManagedIdentityHosts(t *testing.T) {
 		text string
 	}{
 		{"VM", ManagedIdentity{Endpoint: vm.URL + hostPath}, 0, ""},
-		{"VM, user-assigned", ManagedIdentity{Endpoint: user.URL + hostPath, ClientID: testClient}, 0, ""},
+		{"VM, user-assigned", ManagedIdentity{Endpoint: user.URL + hostPath, App: App{ClientID: testClient}}, 0, ""},
 		{"App Service", ManagedIdentity{getenv: environment(map[string]string{"IDENTITY_ENDPOINT": app.URL + "/msi/token", "IDENTITY_HEADER": "header-secret"})}, 0, ""},
 		{"VM without identity", ManagedIdentity{Endpoint: user.URL + hostPath}, 400, "System assigned"},
 		{"App Service, wrong header", ManagedIdentity{getenv: environment(map[string]string{"IDENTITY_ENDPOINT": app.URL + "/msi/token", "IDENTITY_HEADER": "old"})}, 400, "client_id"},
@@ -68,7 +68,7 @@ func TestManagedIdentityHosts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			g := test.g
-			g.Resource = "https://graph.microsoft.com"
+			g.App.Scope = testScope
 			if g.getenv == nil {
 				g.getenv = environment(nil)
 			}
@@ -133,7 +133,7 @@ func TestManagedIdentityAnswers(t *testing.T) {
 				_, _ = w.Write([]byte(test.body))
 			}))
 			defer s.Close()
-			g := ManagedIdentity{Endpoint: s.URL, Resource: "x", getenv: environment(nil)}
+			g := ManagedIdentity{Endpoint: s.URL, App: App{Resource: "x"}, getenv: environment(nil)}
 			token, err := g.Token(t.Context())
 			if err == nil {
 				if test.name != "end as a time" || token.AccessToken != "a" || !token.Expiry.Equal(end) {
@@ -187,7 +187,7 @@ func TestArc(t *testing.T) {
 				t.Error("something else than the key was sent")
 			}
 		}))
-		g := ManagedIdentity{Resource: "x", getenv: environment(nil), arc: arcHost{address: s.URL, agent: filepath.Join(dir, "himds"), keys: keys}}
+		g := ManagedIdentity{App: App{Resource: "x"}, getenv: environment(nil), arc: arcHost{address: s.URL, agent: filepath.Join(dir, "himds"), keys: keys}}
 		token, err := g.Token(t.Context())
 		if works != (err == nil) || works && token.AccessToken != "of-arc" {
 			t.Errorf("%q: token %v, error %v", realm, token, err)

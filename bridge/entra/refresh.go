@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -28,7 +29,8 @@ type RefreshToken struct {
 	App App
 	// Secret returns the client secret; nil for public clients.
 	Secret func() (string, error)
-	// SeedFile holds the first refresh token. It counts when the chain is empty or the seed has changed since.
+	// SeedFile holds the first refresh token. It counts when the chain is empty or the seed has changed since. "":
+	// the chain was begun by Begin.
 	SeedFile string
 	// File is where the chain is kept, readable by its owner only. Its directory must exist.
 	File string
@@ -104,19 +106,22 @@ func (g *RefreshToken) chain() (chain, error) {
 		return chain{}, &Error{Summary: "the refresh token cannot be read (" + err.Error() + ")", Permanent: true, cause: err,
 			Remedy: "sign in with siembridge login, or put a refresh token into refresh_token_file"}
 	}
-	sum := sha256.Sum256([]byte(seed))
-	mark := hex.EncodeToString(sum[:])
-	if stored.Current != "" && (err != nil || stored.Seed == mark) {
+	if stored.Current != "" && (err != nil || stored.Seed == mark(seed)) {
 		return stored, nil
 	}
-	return chain{Seed: mark, Current: seed}, nil
+	return chain{Seed: mark(seed), Current: seed, found: stored.Current}, nil
 }
 
-// keep stores what the use of one refresh token has brought.
+// keep stores what the use of one refresh token has brought, unless another process has stored a token of its own
+// meanwhile: a sign-in is newer than anything that we have.
 func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth2.Token, error) {
-	next := chain{Seed: c.Seed, Current: token.RefreshToken, Previous: worked}
+	if other, err := readChain(g.File); err == nil && other.Current != c.found {
+		token.RefreshToken = ""
+		return token, nil
+	}
+	next := chain{Seed: c.Seed, Current: token.RefreshToken, Previous: worked, Issued: time.Now().UTC().Truncate(time.Second)}
 	if next.Current == "" || next.Current == worked {
-		next.Current, next.Previous = worked, c.Previous
+		next.Current, next.Previous, next.Issued = worked, c.Previous, c.Issued
 	}
 	if err := writeChain(g.File, next, g.step); err != nil {
 		// Without a safe place for the successor the access token is not used: the old refresh token stays good.
@@ -130,10 +135,32 @@ func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth
 	return token, nil
 }
 
+// Begin starts the chain anew with a refresh token of a sign-in, and returns when it is on disk. A seed that stands in
+// SeedFile counts as used: the sign-in is newer.
+func (g *RefreshToken) Begin(refresh string) error {
+	c := chain{Current: refresh, Issued: time.Now().UTC().Truncate(time.Second)}
+	if seed, err := readSeed(g.SeedFile); err == nil {
+		c.Seed = mark(seed)
+	}
+	return writeChain(g.File, c, noStep)
+}
+
+// mark is what a chain remembers of its seed.
+func mark(seed string) string {
+	sum := sha256.Sum256([]byte(seed))
+	return hex.EncodeToString(sum[:])
+}
+
 // maxSeed bounds the seed file in bytes; refresh tokens have one to two thousand.
 const maxSeed = 64 << 10
 
+// errNoSeed is an empty chain without a seed to begin it.
+var errNoSeed = errors.New("there is none yet")
+
 func readSeed(path string) (string, error) {
+	if path == "" {
+		return "", errNoSeed
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
