@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
@@ -25,49 +24,29 @@ type runningSource struct {
 	name, api string
 	puller    puller
 	ended     chan struct{} // closed when there is nothing more to come
+
+	credential *credential // nil: it has none
 }
 
 // run pulls until ctx ends or the source has come to its end.
 func (s *runningSource) run(ctx context.Context) {
+	if s.credential != nil {
+		watched, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { s.credential.watch(watched) })
+		defer watch.Wait()
+		defer stop()
+	}
 	if err := s.puller.Run(ctx); errors.Is(err, source.ErrEnded) {
 		close(s.ended)
 	}
 }
 
-// maxSecretFile is the largest file with a secret in bytes.
-const maxSecretFile = 64 << 10
-
-// SecretOf returns the function that reads a source's client secret, from wherever it is kept, each time it is needed.
-func SecretOf(s *config.Source) func() (string, error) {
-	switch {
-	case s.ClientSecretEnv != "":
-		return func() (string, error) { return os.Getenv(s.ClientSecretEnv), nil }
-	case s.ClientSecretFile != "":
-		return func() (string, error) {
-			info, err := os.Stat(s.ClientSecretFile)
-			if err != nil {
-				return "", err
-			}
-			if info.Size() > maxSecretFile {
-				return "", fmt.Errorf("%s is too large for a secret", s.ClientSecretFile)
-			}
-			text, err := os.ReadFile(s.ClientSecretFile)
-			return strings.TrimSpace(string(text)), err
-		}
-	case s.ClientSecret != "":
-		return func() (string, error) { return s.ClientSecret.Reveal(), nil }
-	}
-	return nil
-}
-
 // SourceOptions translates a source's configuration; the caller adds what a running source needs besides.
 func SourceOptions(s *config.Source, stateDir string) source.Options {
 	o := source.Options{Name: s.Name, API: s.API, Cloud: s.Cloud, Region: s.Region, Endpoint: s.Endpoint, TokenURL: s.TokenURL,
-		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), StateDir: stateDir, CAFile: s.CAFile, ProxyURL: s.ProxyURL,
+		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), Grant: grantOf(s, stateDir), CAFile: s.CAFile, ProxyURL: s.ProxyURL,
 		PollInterval: s.PollInterval, Lookback: s.Lookback, RequestsPerMinute: s.RequestsPerMinute, NoUpdates: !s.Updates}
-	if s.Auth == "refresh-token" {
-		o.RefreshTokenFile = s.RefreshTokenFile
-	}
 	o.Start = func(now time.Time) time.Time {
 		start, err := config.ParseStart(s.Start, now)
 		if err != nil { // checked when the configuration was read
@@ -90,6 +69,7 @@ func (b *Bridge) buildSources(o Options) error {
 			running.puller, err = source.NewFile(source.FileOptions{Name: s.Name, Path: s.Path, PollInterval: s.PollInterval,
 				NoUpdates: !s.Updates, Buffer: b.buffer, Metrics: metrics, Logger: b.log})
 		} else {
+			running.credential = newCredential(s, b.config.StateDir, tokens.Credential(s.Name), b.log)
 			so := SourceOptions(s, b.config.StateDir)
 			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version = b.buffer, limits, metrics, tokens, b.log, o.Version
 			running.puller, err = source.New(so)
@@ -134,8 +114,12 @@ func (b *Bridge) Status() admin.Status {
 	s := admin.Status{Version: b.version, Started: b.started}
 	for _, x := range b.sources {
 		from := x.puller.Status()
-		s.Sources = append(s.Sources, admin.Source{Name: x.name, API: x.api, State: from.State, LastSuccess: from.LastSuccess,
-			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error})
+		one := admin.Source{Name: x.name, API: x.api, State: from.State, LastSuccess: from.LastSuccess,
+			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
+		if x.credential != nil {
+			one.CredentialEnds, one.Warning = x.credential.status()
+		}
+		s.Sources = append(s.Sources, one)
 	}
 	u := b.buffer.Usage()
 	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}

@@ -39,6 +39,9 @@ type Source struct {
 	Pulled      uint64    `json:"pulled_records"`
 	Duplicates  uint64    `json:"duplicate_records"`
 	Error       string    `json:"error,omitempty"` // with its remedy
+
+	CredentialEnds time.Time `json:"credential_ends,omitzero"` // refresh token, certificate or secret; zero: not known
+	Warning        string    `json:"warning,omitempty"`        // the credential is near its end, with its remedy
 }
 
 // Buffer is the state of the buffer.

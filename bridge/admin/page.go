@@ -29,7 +29,7 @@ var page = template.Must(template.New("status").Funcs(template.FuncMap{
 <title>siembridge</title><style>{{style}}</style></head><body><h1>siembridge {{.Version}}</h1>
 {{with .Trouble}}<h2>Not well</h2><ul>{{range .}}<li class="bad">{{.}}</li>{{end}}</ul>{{else}}<p>All is well.</p>{{end}}
 <h2>Sources</h2><table><tr><th>Name<th>API<th>State<th>Last success<th>Covered to<th>Holes<th>Error</tr>
-{{range .Sources}}<tr><td>{{.Name}}<td>{{.API}}<td>{{.State}}<td>{{ago .LastSuccess}}<td>{{ago .CoveredTo}}<td>{{.Holes}}<td>{{.Error}}</tr>{{end}}</table>
+{{range .Sources}}<tr><td>{{.Name}}<td>{{.API}}<td>{{.State}}<td>{{ago .LastSuccess}}<td>{{ago .CoveredTo}}<td>{{.Holes}}<td>{{.Error}}{{with .Warning}} <span class="bad">{{.}}</span>{{end}}</tr>{{end}}</table>
 <h2>Buffer</h2><p>{{.Buffer.Pending}} of {{.Buffer.Limit}} bytes are pending, {{.Buffer.Bytes}} on disk.{{if .Buffer.Blocked}} <span class="bad">Pulling waits.</span>{{end}}</p>
 <h2>Destinations</h2><table><tr><th>Name<th>State<th>Address<th>Confirmed by<th>Pending<th>Oldest<th>Delivered<th>Dropped<th>Error</tr>
 {{range .Destinations}}<tr><td>{{.Name}}<td>{{.State}} {{ago .Since}}<td>{{.Address}}<td>{{.Confirm}}<td>{{.Pending}}<td>{{ago .Oldest}}<td>{{.Delivered}}<td>{{.Dropped}}<td>{{.Error}}</tr>{{end}}</table>

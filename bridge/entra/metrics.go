@@ -8,7 +8,8 @@ import (
 
 // Metrics are the package's metrics.
 type Metrics struct {
-	expiry *prometheus.GaugeVec
+	expiry     *prometheus.GaugeVec
+	credential *prometheus.GaugeVec
 }
 
 // NewMetrics registers the package's metrics.
@@ -17,7 +18,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "siembridge_token_expiry_timestamp_seconds",
 		Help: "When the source's access token ends, as Unix time.",
 	}, []string{"source"})}
-	r.MustRegister(m.expiry)
+	m.credential = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "siembridge_credential_expiry_timestamp_seconds",
+		Help: "When the source's refresh token, certificate or secret ends, as Unix time; absent where that is not known.",
+	}, []string{"source"})
+	r.MustRegister(m.expiry, m.credential)
 	return m
 }
 
@@ -29,9 +34,23 @@ func (m *Metrics) Expiry(source string) func(time.Time) {
 	return func(t time.Time) { m.expiry.WithLabelValues(source).Set(float64(t.Unix())) }
 }
 
+// Credential returns the function that is told when a source's credential ends; the zero time: not known.
+func (m *Metrics) Credential(source string) func(time.Time) {
+	return func(t time.Time) {
+		switch {
+		case m == nil:
+		case t.IsZero():
+			m.credential.DeleteLabelValues(source)
+		default:
+			m.credential.WithLabelValues(source).Set(float64(t.Unix()))
+		}
+	}
+}
+
 // Forget removes the metrics of a source that is no longer configured.
 func (m *Metrics) Forget(source string) {
 	if m != nil {
 		m.expiry.DeleteLabelValues(source)
+		m.credential.DeleteLabelValues(source)
 	}
 }

@@ -36,9 +36,8 @@ type Options struct {
 	TenantID string
 	ClientID string
 
-	Secret           func() (string, error) // the client secret, asked before each token request
-	RefreshTokenFile string                 // auth = "refresh-token": the seed; "": client secret alone
-	StateDir         string                 // where rotated refresh tokens are kept
+	Secret func() (string, error)          // the client secret, asked before each token request
+	Grant  func(app entra.App) entra.Grant // another credential; nil: the client secret
 
 	CAFile, ProxyURL  string
 	PollInterval      time.Duration
@@ -115,8 +114,8 @@ func (s *Source) restore() error {
 
 // newGrant is the credential that a source's configuration names.
 func newGrant(o *Options, app entra.App) entra.Grant {
-	if o.RefreshTokenFile != "" {
-		return &entra.RefreshToken{App: app, Secret: o.Secret, SeedFile: o.RefreshTokenFile, File: entra.ChainFile(o.StateDir, o.Name)}
+	if o.Grant != nil {
+		return o.Grant(app)
 	}
 	return entra.ClientSecret{App: app, Secret: o.Secret}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/bridge/entra"
 	"github.com/siembridge/siembridge/bridge/source"
 )
 
@@ -62,6 +63,7 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 		o := bridge.SourceOptions(s, cfg.StateDir)
 		o.Version = buildVersion()
 		add("source "+s.Name, source.Check(ctx, o)...)
+		add("source "+s.Name, checkExpiry(bridge.CredentialExpiry(s, cfg.StateDir), time.Now())...)
 	}
 	for i := range cfg.Destinations {
 		d := &cfg.Destinations[i]
@@ -70,6 +72,18 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 	}
 	progress.clear()
 	return printFindings(out, names, rows)
+}
+
+// checkExpiry tells when a credential ends, where that is known. Only one that has ended is a failure.
+func checkExpiry(e entra.Expiry, now time.Time) []source.Finding {
+	if e.End.IsZero() {
+		return nil
+	}
+	detail := e.Warning(now)
+	if detail == "" {
+		detail = e.What + " is good until " + e.End.UTC().Format(time.DateOnly)
+	}
+	return []source.Finding{{What: "credential", OK: now.Before(e.End), Detail: detail}}
 }
 
 func printFindings(out io.Writer, names []string, rows []source.Finding) error {
