@@ -54,7 +54,7 @@ func event(t *testing.T, m *formats.Mapping, d *formats.Detection) map[string]st
 	return all
 }
 
-func decode(t *testing.T, api defender.API, raw []byte) *formats.Detection {
+func decode(t testing.TB, api defender.API, raw []byte) *formats.Detection {
 	t.Helper()
 	var d formats.Detection
 	_, err := defender.Split(api, strings.NewReader(string(raw)), func(record []byte) error {
