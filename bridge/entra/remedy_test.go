@@ -17,7 +17,7 @@ var codes = map[int]bool{
 	50048: false, 700024: true, 7000218: false, 700025: false, 700229: false, 50034: false, 50076: false, 50079: false,
 	53003: false, 50173: false, 70008: false, 700082: false, 70043: false, 54005: false, 50011: false, 50196: true,
 	90055: true, 90033: true, 90006: true, 90024: true, 50033: true, 90012: true, 90090: true, 90014: false, 900144: false,
-	700211: false, 700212: false, 700213: false,
+	65004: false, 50020: false, 70020: false, 700211: false, 700212: false, 700213: false,
 }
 
 // TestEachCodeIsOneLine holds every code's line: the code, what it means, what to do.
