@@ -65,11 +65,7 @@ func (s SignIn) Device(ctx context.Context, show func(address, code string)) (st
 		return "", newError(err, hidden(c.ClientSecret, nil))
 	}
 	show(clean(device.VerificationURI, nil), clean(device.UserCode, nil))
-	var options []oauth2.AuthCodeOption
-	if c.ClientSecret != "" {
-		options = append(options, oauth2.SetAuthURLParam("client_secret", c.ClientSecret))
-	}
-	token, err := c.DeviceAccessToken(within, device, options...)
+	token, err := c.DeviceAccessToken(within, device)
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
