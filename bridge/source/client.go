@@ -49,17 +49,8 @@ func newClient(o *Options, a *api) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	app := entra.App{TokenURL: o.TokenURL, ClientID: o.ClientID, Client: &http.Client{Transport: h.Transport, Timeout: time.Minute}}
-	if app.TokenURL == "" {
-		app.TokenURL = entra.TokenURL(authority(o.Cloud), o.TenantID, a.v1)
-	}
-	if a.v1 {
-		app.Resource = audience
-	} else {
-		app.Scope = audience + "/.default"
-	}
 	return &client{api: a, base: base, http: h, agent: "siembridge/" + o.Version, body: maxBody,
-		tokens:  entra.NewCache(newGrant(o, app), o.Logger, o.TokenMetrics.Expiry(o.Name)),
+		tokens:  entra.NewCache(newGrant(o, appOf(o, a, audience, h)), o.Logger, o.TokenMetrics.Expiry(o.Name)),
 		limiter: o.Limits.of(o.TenantID, o.ClientID, a, o.RequestsPerMinute)}, nil
 }
 

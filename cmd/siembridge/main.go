@@ -23,7 +23,7 @@ const (
 
 // commands are all commands; each file adds one.
 var commands = []func() *cobra.Command{
-	newRunCommand, newCheckCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newImportCommand, newVersionCommand,
+	newRunCommand, newCheckCommand, newLoginCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newImportCommand, newVersionCommand,
 }
 
 func main() { os.Exit(execute(os.Args[1:])) }
