@@ -275,7 +275,7 @@ func (p *parser) badValue(at, text string, allowed []string) {
 		hint = fmt.Sprintf("; did you mean %q?", best)
 	}
 	if last(at) == "cloud" && strings.EqualFold(text, "china") {
-		hint = "; the China cloud has neither alerts_v2 nor incidents, so only api = \"file\" works there"
+		hint = "; the China cloud has neither alerts_v2 nor incidents, so only api = \"file\" works there, which needs no cloud"
 	}
 	p.fail(at, "%q is not one of %s%s", text, strings.Join(allowed, ", "), hint)
 }
