@@ -23,7 +23,8 @@ func newLoginCommand() *cobra.Command {
 		Short: "Sign in and fetch the first refresh token of a source",
 		Long: "login has a user sign in to the tenant of a source with auth = \"refresh-token\", and puts the refresh token into\n" +
 			"state_dir, from where a running siembridge takes it by itself. Where there is a browser, it comes back to\n" +
-			"http://localhost; elsewhere a code is shown that is entered in a browser on any machine.",
+			"http://localhost; elsewhere a code is shown that is entered in a browser on any machine. Run it as the user that\n" +
+			"siembridge runs as, since nobody else may read the token's file.",
 		Example: "  siembridge login --config /etc/siembridge/siembridge.toml --source contoso\n" +
 			"  siembridge login --config /etc/siembridge/siembridge.toml --source contoso --device",
 		Args: cobra.NoArgs,
