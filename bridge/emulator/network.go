@@ -62,7 +62,6 @@ type Peer struct {
 
 	lines  [][]byte // stored, in order
 	rest   map[*pipe][]byte
-	broken int // stored frames that were cut
 }
 
 // Listen makes a receiver exist.

@@ -23,7 +23,7 @@ func goLayout(pattern string) (string, error) {
 		switch {
 		case c == '\'':
 			text, n := quotedText(pattern[i:])
-			if strings.Trim(text, "TZ UTCGM") != "" {
+			if strings.Trim(text, "CGMTUZ ") != "" {
 				return "", fmt.Errorf("the text %q in the pattern of a time", text)
 			}
 			b.WriteString(text)
