@@ -39,7 +39,9 @@ func Parse(name, text string) (*Config, error) {
 	if _, err := toml.Decode(text, &tree); err != nil {
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
-			return nil, Problems{{File: name, Line: syntax.Position.Line, Message: "this is not TOML: " + syntax.Message}}
+			// The library's line is one too far when the mistake is the end of a line.
+			line := 1 + strings.Count(text[:min(syntax.Position.Start, len(text))], "\n")
+			return nil, Problems{{File: name, Line: line, Message: "this is not TOML: " + syntax.Message}}
 		}
 		return nil, Problems{{File: name, Message: "this is not TOML: " + err.Error()}}
 	}

@@ -35,9 +35,6 @@ func newCheckCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := bridge.Check(cfg); err != nil {
-			return usageError{err}
-		}
 		return checkAll(c.Context(), cfg, *send, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
 )
 
@@ -85,7 +86,7 @@ func isCobraUsage(err error) bool {
 	return false
 }
 
-// loadConfig reads the configuration and writes its warnings to standard error.
+// loadConfig reads the configuration, with the files it names, and writes its warnings to standard error.
 func loadConfig(path string) (*config.Config, error) {
 	c, err := config.Load(path)
 	if err != nil {
@@ -97,6 +98,9 @@ func loadConfig(path string) (*config.Config, error) {
 	}
 	for _, w := range c.Warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
+	if err := bridge.Check(c); err != nil {
+		return nil, usageError{err}
 	}
 	return c, nil
 }

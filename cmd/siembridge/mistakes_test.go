@@ -189,7 +189,7 @@ func TestMistakesThatPreventTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.Close()
+	t.Cleanup(func() { busy.Close() }) // after the parallel subtests
 	for name, with := range map[string]struct {
 		change func(text string) string
 		code   int
