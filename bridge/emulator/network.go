@@ -60,8 +60,8 @@ type Peer struct {
 	gone    []*pipe // connections that a machine had that has vanished
 	opened  int
 
-	lines  [][]byte // stored, in order
-	rest   map[*pipe][]byte
+	lines [][]byte // stored, in order
+	rest  map[*pipe][]byte
 }
 
 // Listen makes a receiver exist.
