@@ -39,7 +39,7 @@ type endpointAlert struct {
 	Comments           list[comment] `json:"comments"`
 	LoggedOnUsers      list[user]    `json:"loggedOnUsers"`
 	AlertUser          object[user]  `json:"alertUser"` // before 2020
-	Evidence           values        `json:"evidence"`
+	Evidence           pieces        `json:"evidence"`
 	MitreTechniques    texts         `json:"mitreTechniques"`
 }
 
@@ -55,13 +55,13 @@ type user struct {
 	DisplayName       text `json:"displayName"`
 }
 
-func (u *user) detection() formats.User {
+func (u user) detection() formats.User {
 	return formats.User{Name: first(u.AccountName, u.UserName), Domain: string(u.DomainName), SID: string(u.UserSID),
 		ObjectID: first(u.EntraObjectID, u.AADUserID), UPN: string(u.UserPrincipalName), DisplayName: string(u.DisplayName)}
 }
 
 // qualified returns domain\name, or the name alone.
-func (u *user) qualified() string {
+func (u user) qualified() string {
 	name := first(u.AccountName, u.UserName, u.UserPrincipalName)
 	if name != "" && u.DomainName != "" {
 		return string(u.DomainName) + `\` + name
@@ -81,9 +81,10 @@ func lastComment(all []object[comment]) string {
 	return string(all[len(all)-1].get().Comment)
 }
 
-func decodeAlert(raw []byte, d *formats.Detection, p *problemList) error {
-	var r endpointAlert
-	err := unmarshal(raw, &r)
+var alertReader = newReader[endpointAlert]()
+
+func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
+	r, err := alertReader.read(s, raw)
 	d.ID, d.AlertID, d.IncidentID = string(r.ID), string(r.ID), string(r.IncidentID)
 	d.InvestigationID, d.InvestigationState = string(r.InvestigationID), string(r.InvestigationState)
 	d.Title, d.Description, d.RecommendedActions = string(r.Title), string(r.Description), string(r.RecommendedAction)
@@ -115,7 +116,7 @@ func decodeAlert(raw []byte, d *formats.Detection, p *problemList) error {
 	} else if r.AlertUser.is != nil {
 		d.User = r.AlertUser.is.detection()
 	}
-	addEvidence(d, r.Evidence, endpointType, p)
+	s.addEvidence(d, r.Evidence, endpointType, p)
 	return err
 }
 

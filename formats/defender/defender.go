@@ -40,20 +40,26 @@ var ErrNotJSON = errors.New("the record is not a JSON object")
 //
 // Change, Source, Pulled and Fresh are the caller's to set; call SetTime afterwards.
 func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
+	s := newScanner()
+	defer s.release()
+	return s.decode(api, raw, d)
+}
+
+func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	d.Reset()
 	d.API, d.Raw, d.Kind = string(api), raw, formats.KindAlert
 	p := &problemList{}
 	switch api {
 	case Detections:
-		err = decodeDetection(raw, d, p)
+		err = decodeDetection(s, raw, d, p)
 	case Alerts:
-		err = decodeAlert(raw, d, p)
+		err = decodeAlert(s, raw, d, p)
 	case GraphAlerts:
-		err = decodeGraphAlert(raw, d, p)
+		err = decodeGraphAlert(s, raw, d, p)
 	case GraphIncidents:
-		err = decodeGraphIncident(raw, d, p)
+		err = decodeGraphIncident(s, raw, d, p)
 	case Incidents:
-		err = decodeIncident(raw, d, p)
+		err = decodeIncident(s, raw, d, p)
 	default:
 		err = errors.New("the record is of no known kind")
 	}
@@ -113,16 +119,16 @@ func salvageID(raw []byte) string {
 
 // severityOf reads a severity word of any API.
 func severityOf(word string) formats.Severity {
-	switch strings.ToLower(word) {
-	case "":
+	switch {
+	case word == "":
 		return formats.SeverityNone
-	case "informational", "information":
+	case strings.EqualFold(word, "informational"), strings.EqualFold(word, "information"):
 		return formats.SeverityInformational
-	case "low":
+	case strings.EqualFold(word, "low"):
 		return formats.SeverityLow
-	case "medium":
+	case strings.EqualFold(word, "medium"):
 		return formats.SeverityMedium
-	case "high":
+	case strings.EqualFold(word, "high"):
 		return formats.SeverityHigh
 	}
 	return formats.SeverityUnknown

@@ -3,8 +3,6 @@ package defender
 import (
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/siembridge/siembridge/formats"
 )
 
@@ -41,9 +39,10 @@ type siemDetection struct {
 	LinkToMTP, IncidentLinkToMTP                          text
 }
 
-func decodeDetection(raw []byte, d *formats.Detection, p *problemList) error {
-	var r siemDetection
-	err := unmarshal(raw, &r)
+var detectionReader = newReader[siemDetection]()
+
+func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
+	r, err := detectionReader.read(s, raw)
 	d.AlertID, d.FullID, d.AlertPart = string(r.AlertID), string(r.FullID), string(r.AlertPart)
 	d.ID = first(r.FullID, r.AlertID)
 	d.Title, d.Description = string(r.AlertTitle), string(r.Description)
@@ -65,7 +64,8 @@ func decodeDetection(raw []byte, d *formats.Detection, p *problemList) error {
 	d.Device.DNSDomain, d.Device.Group = string(r.MachineDomain), string(r.MachineGroup)
 	d.Device.Tags = appendSplit(appendSplit(d.Device.Tags, r.DeviceCreatedMachineTags, ","), r.CloudCreatedMachineTags, ",")
 	d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, r.LogOnUsers, ";")
-	setAddresses(&d.Device, appendSplit(appendSplit(nil, r.InternalIPv4List, ","), r.InternalIPv6List, ","))
+	var room [8]string
+	setAddresses(&d.Device, appendSplit(appendSplit(room[:0], r.InternalIPv4List, ","), r.InternalIPv6List, ","))
 	d.User.Name, d.User.Domain = string(r.UserName), string(r.UserDomain)
 	// FilePath stays as sent: a folder in some records, a full path in others.
 	d.File = formats.File{Name: string(r.FileName), Path: string(r.FilePath),
@@ -86,10 +86,10 @@ func first(all ...text) string {
 }
 
 func flagOf(t text) formats.Flag {
-	switch strings.ToLower(string(t)) {
-	case "true", "1":
+	switch {
+	case t == "1" || strings.EqualFold(string(t), "true"):
 		return formats.FlagTrue
-	case "false", "0":
+	case t == "0" || strings.EqualFold(string(t), "false"):
 		return formats.FlagFalse
 	}
 	return formats.FlagAbsent
@@ -102,12 +102,4 @@ func appendSplit(list []string, t text, separator string) []string {
 		}
 	}
 	return list
-}
-
-// unmarshal reads one object.
-func unmarshal(raw []byte, v any) error {
-	if err := json.Unmarshal(raw, v, tolerant); err != nil {
-		return errNotJSON(err)
-	}
-	return nil
 }

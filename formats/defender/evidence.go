@@ -1,7 +1,10 @@
 package defender
 
 import (
-	"sort"
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +22,8 @@ var endpointTypes = map[string]string{
 }
 
 func endpointType(e *piece) string {
-	t, ok := endpointTypes[strings.ToLower(string(e.EntityType))]
+	var room [32]byte
+	t, ok := endpointTypes[string(appendLower(room[:0], string(e.EntityType)))]
 	if !ok {
 		return lowerFirst(string(e.EntityType))
 	}
@@ -43,8 +47,48 @@ func lowerFirst(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
+// evidenceReader is what a scanner needs to read evidence.
+type evidenceReader struct {
+	pieces   []*piece          // those of the Detection, in its order
+	ranked   []*piece          // the same, the most telling first
+	identity []byte            // of all pieces, one behind the other
+	seen     map[uint64]*piece // by the hash of kind and identity
+}
+
+func (r *evidenceReader) reset() {
+	clear(r.pieces)
+	clear(r.ranked)
+	r.pieces, r.ranked, r.identity = r.pieces[:0], r.ranked[:0], r.identity[:0]
+	if len(r.seen) > 256 {
+		r.seen = nil
+	}
+	clear(r.seen)
+}
+
+var identitySeed = maphash.MakeSeed()
+
+// repeated reports whether a piece of the same identity is there already. A piece that says nothing of its own never
+// is.
+func (r *evidenceReader) repeated(e *piece) bool {
+	start := len(r.identity)
+	r.identity = e.appendIdentity(r.identity)
+	e.identity = r.identity[start:]
+	if len(e.identity) == 0 {
+		return false
+	}
+	hash := 31*maphash.String(identitySeed, e.kind) + maphash.Bytes(identitySeed, e.identity)
+	if old, ok := r.seen[hash]; ok {
+		return old.kind == e.kind && bytes.Equal(old.identity, e.identity)
+	}
+	if r.seen == nil {
+		r.seen = map[uint64]*piece{}
+	}
+	r.seen[hash] = e
+	return false
+}
+
 // addEvidence reads all pieces into d.Evidence and fills the roles from them, the most telling piece first.
-func addEvidence(d *formats.Detection, all values, typeOf func(*piece) string, p *problemList) {
+func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*piece) string, p *problemList) {
 	if all == nil {
 		return
 	}
@@ -53,43 +97,39 @@ func addEvidence(d *formats.Detection, all values, typeOf func(*piece) string, p
 		p.add("evidence", "only the first "+strconv.Itoa(maxEvidence)+" pieces were read")
 		all = all[:maxEvidence]
 	}
-	pieces := make([]piece, 0, len(all))
-	seen := map[string]bool{}
-	for _, raw := range all {
-		var e piece
-		if err := unmarshal(raw, &e); err != nil {
+	r := &s.evidence
+	for _, e := range all {
+		if e == nil {
 			p.add("evidence", "a piece that is no object")
 			continue
 		}
-		e.kind = typeOf(&e)
-		if id := e.identity(); id != "" {
-			if id = e.kind + "\x00" + id; seen[id] {
-				continue
-			}
-			seen[id] = true
+		if e.kind = typeOf(e); r.repeated(e) {
+			continue
 		}
-		e.at = len(d.Evidence)
+		e.rank = e.telling()
 		d.Evidence = append(d.Evidence, formats.Evidence{Type: e.kind, Created: p.moment("evidence time", text(first(e.Created, e.EvidenceCreationTime))),
 			Verdict: string(e.Verdict), Remediation: string(e.RemediationStatus), RemediationDetail: string(e.RemediationStatusDetails),
-			DetectionStatus: string(e.DetectionStatus), Roles: e.Roles, Tags: e.Tags, Raw: raw})
-		pieces = append(pieces, e)
+			DetectionStatus: string(e.DetectionStatus), Roles: e.Roles, Tags: e.Tags, Raw: e.raw})
+		r.pieces = append(r.pieces, e)
 	}
-	sort.SliceStable(pieces, func(i, j int) bool { return pieces[i].rank() < pieces[j].rank() })
-	for i := range pieces {
-		pieces[i].fill(d)
+	r.ranked = append(r.ranked, r.pieces...)
+	slices.SortStableFunc(r.ranked, func(a, b *piece) int { return cmp.Compare(a.rank, b.rank) })
+	for _, e := range r.ranked {
+		e.fill(d)
 	}
-	for i := range pieces {
-		pieces[i].fillNested(d)
+	for _, e := range r.ranked {
+		e.fillNested(d)
 	}
-	if len(pieces) > 0 && d.Remediation == "" {
-		d.Remediation = pieces[0].remediation()
+	if len(r.ranked) > 0 && d.Remediation == "" {
+		d.Remediation = r.ranked[0].remediation()
 	}
 }
 
-// rank orders pieces by how much they tell: verdict first, then role; the order of the API decides the rest.
-func (e *piece) rank() int {
+// telling orders pieces by how much they tell: verdict first, then role; the order of the API decides the rest.
+func (e *piece) telling() int {
+	var room [32]byte
 	rank := 0
-	switch strings.ToLower(string(e.Verdict)) {
+	switch string(appendLower(room[:0], string(e.Verdict))) {
 	case "malicious":
 	case "suspicious":
 		rank = 1
@@ -100,7 +140,7 @@ func (e *piece) rank() int {
 	}
 	best := 3
 	for _, role := range e.Roles {
-		switch strings.ToLower(role) {
+		switch string(appendLower(room[:0], role)) {
 		case "attacked", "compromised", "attacker", "commandandcontrol":
 			best = min(best, 0)
 		case "suspicious", "source", "destination", "policyviolator":
@@ -123,8 +163,10 @@ func (e *piece) remediation() string {
 
 // piece is one piece of evidence of any type and API: the union of the properties that fill a role.
 type piece struct {
-	kind string
-	at   int
+	kind     string
+	rank     int
+	identity []byte // see appendIdentity
+	raw      []byte // the piece as it stands in the record
 
 	Type                     text  `json:"@odata.type"`
 	EntityType               text  `json:"entityType"`

@@ -37,12 +37,13 @@ type graphAlert struct {
 	MitreTechniques    texts         `json:"mitreTechniques"`
 	SystemTags         texts         `json:"systemTags"`
 	Comments           list[comment] `json:"comments"`
-	Evidence           values        `json:"evidence"`
+	Evidence           pieces        `json:"evidence"`
 }
 
-func decodeGraphAlert(raw []byte, d *formats.Detection, p *problemList) error {
-	var r graphAlert
-	err := unmarshal(raw, &r)
+var graphAlertReader = newReader[graphAlert]()
+
+func decodeGraphAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
+	r, err := graphAlertReader.read(s, raw)
 	d.ID, d.AlertID = string(r.ID), string(r.ID)
 	d.ProviderAlertID, d.IncidentID, d.TenantID = string(r.ProviderAlertID), string(r.IncidentID), string(r.TenantID)
 	d.DetectorID, d.PolicyID, d.Product = string(r.DetectorID), string(r.AlertPolicyID), string(r.ProductName)
@@ -64,7 +65,7 @@ func decodeGraphAlert(raw []byte, d *formats.Detection, p *problemList) error {
 	d.Techniques = append(d.Techniques, r.MitreTechniques...)
 	d.Tags = append(d.Tags, r.SystemTags...)
 	d.LastComment = lastComment(r.Comments)
-	addEvidence(d, r.Evidence, graphType, p)
+	s.addEvidence(d, r.Evidence, graphType, p)
 	return err
 }
 
@@ -92,9 +93,10 @@ type graphIncident struct {
 	Comments         list[comment] `json:"comments"`
 }
 
-func decodeGraphIncident(raw []byte, d *formats.Detection, p *problemList) error {
-	var r graphIncident
-	err := unmarshal(raw, &r)
+var graphIncidentReader = newReader[graphIncident]()
+
+func decodeGraphIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
+	r, err := graphIncidentReader.read(s, raw)
 	d.Kind = formats.KindIncident
 	d.ID, d.IncidentID, d.IncidentName, d.Title = string(r.ID), string(r.ID), string(r.DisplayName), string(r.DisplayName)
 	d.TenantID, d.RedirectID, d.Status = string(r.TenantID), string(r.Redirect), string(r.Status)

@@ -1,9 +1,10 @@
 package defender
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,11 @@ type Identity struct {
 //
 // A record that cannot be decoded is identified by all of its bytes, with the error that Decode gives.
 func Identify(api API, raw []byte) (Identity, error) {
-	var d formats.Detection
-	_, err := Decode(api, raw, &d)
+	s := newScanner()
+	defer s.release()
+	d := &s.detection
+	defer d.Reset()
+	_, err := s.decode(api, raw, d)
 	if err != nil {
 		sum := sha256.Sum256(raw)
 		id := Identity{Key: "sha256:" + hex.EncodeToString(sum[:])}
@@ -39,9 +43,9 @@ func Identify(api API, raw []byte) (Identity, error) {
 		id.Hash[0] = hashVersion
 		return id, err
 	}
-	id := Identity{Key: d.ID, Changed: d.Updated}
+	id := Identity{Key: strings.Clone(d.ID), Changed: d.Updated} // what is kept of a record shall not keep all of it
 	if api == Detections {
-		id.Key = d.FullID // the parts of one alert share an AlertId
+		id.Key = strings.Clone(d.FullID) // the parts of one alert share an AlertId
 	}
 	if d.Kind == formats.KindIncident && api == Incidents && id.Key != "" {
 		id.Key = "incident:" + id.Key // an incident and an alert of one number are two records
@@ -54,71 +58,95 @@ func Identify(api API, raw []byte) (Identity, error) {
 		sum := sha256.Sum256([]byte(id.Key))
 		id.Key = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	id.Hash = contentHash(&d)
+	id.Hash = s.contentHash(d)
 	return id, nil
 }
 
-func contentHash(d *formats.Detection) (hash [16]byte) {
-	h := sha256.New()
-	write := func(s string) {
-		h.Write([]byte(s))
-		h.Write([]byte{0})
-	}
-	write(d.Title)
+func (s *scanner) contentHash(d *formats.Detection) (hash [16]byte) {
+	text := s.hashed[:0]
+	text = append(append(text, d.Title...), 0)
 	for _, word := range [...]string{d.SeverityText, d.Status, d.Classification, d.Determination, d.Category, d.AssignedTo} {
-		write(strings.ToLower(word))
+		text = append(appendLower(text, word), 0)
 	}
-	write(d.IncidentID)
-	write(d.RedirectID)
+	for _, part := range [...]string{d.IncidentID, d.RedirectID} {
+		text = append(append(text, part...), 0)
+	}
 	if d.API == string(Detections) { // immutable records: what identifies the indicator and the device
-		for _, s := range [...]string{d.FullID, d.AlertPart, d.Device.ID, d.File.SHA1, d.File.Name, d.Network.RemoteAddress, d.URL, d.User.Name} {
-			write(s)
+		for _, part := range [...]string{d.FullID, d.AlertPart, d.Device.ID, d.File.SHA1, d.File.Name, d.Network.RemoteAddress, d.URL, d.User.Name} {
+			text = append(append(text, part...), 0)
 		}
 	}
-	lines := make([]string, 0, len(d.Evidence))
-	for i := range d.Evidence {
-		e := &d.Evidence[i]
-		var p piece
-		_ = unmarshal(e.Raw, &p)
-		lines = append(lines, e.Type+"\x00"+p.identity()+"\x00"+strings.ToLower(e.Verdict+"\x00"+e.Remediation+"\x00"+e.DetectionStatus))
-	}
-	sort.Strings(lines)
-	for _, line := range lines {
-		write(line)
-	}
-	copy(hash[1:], h.Sum(nil))
+	s.hashed = s.evidence.appendSorted(text)
+	sum := sha256.Sum256(s.hashed)
+	copy(hash[1:], sum[:])
 	hash[0] = hashVersion
 	return hash
 }
 
+// appendSorted appends a line for each piece of evidence: its type, its identity, its verdict and what was done. The
+// order of the pieces does not matter.
+func (r *evidenceReader) appendSorted(dst []byte) []byte {
+	if len(r.pieces) == 0 {
+		return dst
+	}
+	var lines []byte
+	spans := make([][2]int, 0, len(r.pieces))
+	for _, e := range r.pieces {
+		start := len(lines)
+		lines = append(append(lines, e.kind...), 0)
+		lines = append(append(lines, e.identity...), 0)
+		for i, word := range [...]text{e.Verdict, e.RemediationStatus, e.DetectionStatus} {
+			if i > 0 {
+				lines = append(lines, 0)
+			}
+			lines = appendLower(lines, string(word))
+		}
+		spans = append(spans, [2]int{start, len(lines)})
+	}
+	slices.SortFunc(spans, func(a, b [2]int) int { return bytes.Compare(lines[a[0]:a[1]], lines[b[0]:b[1]]) })
+	for _, at := range spans {
+		dst = append(append(dst, lines[at[0]:at[1]]...), 0)
+	}
+	return dst
+}
+
+// signs are the fields by which a record's API is known.
+type signs struct {
+	AlertTitle, AlertTime text
+	FullID                text           `json:"FullId"`
+	LastUpdateDateTime    text           `json:"lastUpdateDateTime"`
+	CreatedDateTime       text           `json:"createdDateTime"`
+	ServiceSource         text           `json:"serviceSource"`
+	DisplayName           text           `json:"displayName"`
+	IncidentWebURL        text           `json:"incidentWebUrl"`
+	AlertWebURL           text           `json:"alertWebUrl"`
+	AlertCreationTime     text           `json:"alertCreationTime"`
+	MachineID             text           `json:"machineId"`
+	IncidentName          text           `json:"incidentName"`
+	AlertID               text           `json:"alertId"`
+	CreationTime          text           `json:"creationTime"`
+	Entities              values         `json:"entities"`
+	Vendor                object[vendor] `json:"vendorInformation"`
+	EntraTenant           text           `json:"azureTenantId"`
+	ID                    text           `json:"id"`
+	Title                 text           `json:"title"`
+	Severity              text           `json:"severity"`
+	Evidence              values         `json:"evidence"`
+}
+
+type vendor struct {
+	Provider text `json:"provider"`
+}
+
+var signReader = newReader[signs]()
+
 // Detect tells of which API a single record is; ok is false for none. legacy is true for an alert of Graph's first
 // alerts API, which is another resource: alerts_v2 replaces it.
 func Detect(raw []byte) (api API, legacy, ok bool) {
-	var r struct {
-		AlertTitle, AlertTime text
-		FullID                text   `json:"FullId"`
-		LastUpdateDateTime    text   `json:"lastUpdateDateTime"`
-		CreatedDateTime       text   `json:"createdDateTime"`
-		ServiceSource         text   `json:"serviceSource"`
-		DisplayName           text   `json:"displayName"`
-		IncidentWebURL        text   `json:"incidentWebUrl"`
-		AlertWebURL           text   `json:"alertWebUrl"`
-		AlertCreationTime     text   `json:"alertCreationTime"`
-		MachineID             text   `json:"machineId"`
-		IncidentName          text   `json:"incidentName"`
-		AlertID               text   `json:"alertId"`
-		CreationTime          text   `json:"creationTime"`
-		Entities              values `json:"entities"`
-		Vendor                object[struct {
-			Provider text `json:"provider"`
-		}] `json:"vendorInformation"`
-		EntraTenant text   `json:"azureTenantId"`
-		ID          text   `json:"id"`
-		Title       text   `json:"title"`
-		Severity    text   `json:"severity"`
-		Evidence    values `json:"evidence"`
-	}
-	if unmarshal(raw, &r) != nil {
+	s := newScanner()
+	defer s.release()
+	r, err := signReader.read(s, raw)
+	if err != nil {
 		return Unknown, false, false
 	}
 	switch {

@@ -37,12 +37,13 @@ type xdrRecord struct {
 	Tags               texts         `json:"tags"`
 	Comments           list[comment] `json:"comments"`
 	Devices            list[piece]   `json:"devices"`
-	Entities           values        `json:"entities"`
+	Entities           pieces        `json:"entities"`
 }
 
-func decodeIncident(raw []byte, d *formats.Detection, p *problemList) error {
-	var r xdrRecord
-	err := unmarshal(raw, &r)
+var xdrReader = newReader[xdrRecord]()
+
+func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
+	r, err := xdrReader.read(s, raw)
 	d.IncidentID, d.RedirectID = string(r.IncidentID), string(r.Redirect)
 	d.Title, d.Description, d.Category = first(r.Title, r.IncidentName), string(r.Description), string(r.Category)
 	if r.AlertID == "" {
@@ -71,6 +72,6 @@ func decodeIncident(raw []byte, d *formats.Detection, p *problemList) error {
 			device.is.fillDevice(&d.Device)
 		}
 	}
-	addEvidence(d, r.Entities, endpointType, p)
+	s.addEvidence(d, r.Entities, endpointType, p)
 	return err
 }

@@ -113,21 +113,21 @@ func (e *piece) fillNested(d *formats.Detection) {
 }
 
 // account is the user of the piece: nested in Graph, flat in the Endpoint and XDR APIs.
-func (e *piece) account() *user {
+func (e *piece) account() user {
 	if e.UserAccount.is != nil {
-		return e.UserAccount.is
+		return *e.UserAccount.is
 	}
 	if e.Account.is != nil {
 		return e.Account.is.account()
 	}
 	if e.EntityType == "" {
-		return &user{}
+		return user{}
 	}
 	u := e.user
 	if u.DomainName == "" {
 		u.DomainName = e.DomainName
 	}
-	return &u
+	return u
 }
 
 func (e *piece) sameDevice(d *formats.Device) bool {
@@ -143,7 +143,8 @@ func (e *piece) fillDevice(d *formats.Device) {
 	if fqdn := first(text(d.FQDN), e.DeviceDNSName, e.HostName, e.DeviceName); fqdn != "" {
 		setHost(d, fqdn, string(e.HostName))
 	}
-	setAddresses(d, append([]string{string(e.LastIPAddress), string(e.IPAddress)}, e.IPInterfaces...))
+	var room [8]string
+	setAddresses(d, append(append(room[:0], string(e.LastIPAddress), string(e.IPAddress)), e.IPInterfaces...))
 	set(&d.ExternalAddress, e.LastExternalAddress)
 	set(&d.MAC, e.MACAddress)
 	set(&d.OS, e.OSPlatform, e.OperatingSystem)
@@ -267,22 +268,26 @@ func joinPath(folder, name string) string {
 	return trimmed + separator + name
 }
 
-// identity is what makes two pieces of one type the same; "" when the piece says nothing of its own.
-func (e *piece) identity() string {
+// appendIdentity appends what makes two pieces of one type the same; nothing when the piece says nothing of its own.
+func (e *piece) appendIdentity(dst []byte) []byte {
 	f, img := e.fileDetection(), e.ImageFile.get()
 	u := e.account()
-	return joinNonEmpty(first(e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID), string(e.DeviceDNSName), f.Name, f.Path, f.SHA1, f.SHA256, f.MD5,
+	start, said := len(dst), false
+	for i, part := range [...]string{first(e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID), string(e.DeviceDNSName), f.Name, f.Path, f.SHA1, f.SHA256, f.MD5,
 		string(e.ProcessID), string(e.CommandLine), first(e.ProcessCreated, e.ProcessTime), string(img.SHA1), string(img.FileName),
 		string(e.IPAddress), string(e.URL), string(u.AccountName), string(u.DomainName), string(u.UserSID), string(u.UserPrincipalName),
 		first(e.PrimaryAddress, e.MailboxAddress), string(e.NetworkMessageID), string(e.ClusterByValue), first(e.RecipientAddress, e.Recipient),
 		string(e.RegistryHive), string(e.RegistryKey), string(e.RegistryValueName), string(e.RegistryValue),
 		first(e.ResourceID, e.AmazonResourceID, e.FullResourceName, e.ImageID, e.ContainerID), first(e.AppID, e.ApplicationID, e.ObjectID),
-		first(e.Name, e.DisplayName, e.ResourceName), string(e.DomainName), string(e.HashValue), string(e.SecurityGroupID))
-}
-
-func joinNonEmpty(all ...string) string {
-	if strings.Join(all, "") == "" {
-		return ""
+		first(e.Name, e.DisplayName, e.ResourceName), string(e.DomainName), string(e.HashValue), string(e.SecurityGroupID)} {
+		if i > 0 {
+			dst = append(dst, 0)
+		}
+		dst = append(dst, part...)
+		said = said || part != ""
 	}
-	return strings.Join(all, "\x00")
+	if !said {
+		return dst[:start]
+	}
+	return dst
 }

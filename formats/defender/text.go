@@ -3,6 +3,7 @@ package defender
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -103,6 +104,21 @@ func (o *object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return unmarshalNext(dec, o.is)
 }
 
+// appendLower appends s in lower case.
+func appendLower(dst []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= utf8.RuneSelf:
+			return append(dst[:len(dst)-i], strings.ToLower(s)...)
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
 // get returns what was read, or an empty T.
 func (o *object[T]) get() *T {
 	if o.is == nil {
@@ -134,21 +150,54 @@ func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// timeForms are the forms in which the APIs and their collectors write times; the zone is UTC where none is given.
-var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"}
+// pieces is a list of evidence; nil stands for an element that is no object, or is one too many. Anything but an array
+// reads as none.
+type pieces []*piece
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (all *pieces) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	var elements values
+	err := elements.UnmarshalJSONFrom(dec)
+	*all = nil
+	for i, one := range elements {
+		var e *piece
+		if one.Kind() == '{' && i < maxEvidence {
+			e = &piece{raw: one}
+			if err := unmarshal(one, e); err != nil {
+				return err
+			}
+		}
+		*all = append(*all, e)
+	}
+	return err
+}
+
+// timeForms are the forms in which the APIs and their collectors write times, without and with a zone, by what stands
+// between day and hour. The zone is UTC where none is given.
+var timeForms = map[byte][2]string{
+	'T': {"2006-01-02T15:04:05.999999999", time.RFC3339Nano},
+	' ': {"2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00"},
+}
 
 // parseTime reads a time; ok is false when s is none. The year 1 stands for none.
 func parseTime(s string) (t time.Time, ok bool) {
+	const day = len("2006-01-02")
 	s = strings.TrimSpace(s)
-	for _, form := range timeForms {
-		if t, err := time.Parse(form, s); err == nil {
-			if t.Year() <= 1 {
-				return time.Time{}, true
-			}
-			return t.UTC(), true
-		}
+	if len(s) <= day {
+		return time.Time{}, false
 	}
-	return time.Time{}, false
+	form := timeForms[s[day]][0]
+	if strings.ContainsAny(s[day:], "Z+-") {
+		form = timeForms[s[day]][1]
+	}
+	t, err := time.Parse(form, s)
+	switch {
+	case err != nil || form == "":
+		return time.Time{}, false
+	case t.Year() <= 1:
+		return time.Time{}, true
+	}
+	return t.UTC(), true
 }
 
 // moment reads a time field; one that is no time is a problem.

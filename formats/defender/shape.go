@@ -1,0 +1,428 @@
+package defender
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// shape is a struct of text, texts, list, object, pieces and values as the scanner reads it: the struct with its json tags is
+// the only list of its fields. Members are found and clash as in the JSON library: names count to the letter, and of
+// two fields of one name the one that is less deeply embedded is meant.
+type shape struct {
+	id      int // in shapes
+	of      reflect.Type
+	buckets []*slot // by hash, a power of two of them
+	seed    uint32  // makes the hash free of collisions
+}
+
+// slot is a field of a shape.
+type slot struct {
+	name   string
+	kind   kind
+	offset uintptr
+	holds  *shape // of kindObject, kindList and kindPieces
+}
+
+// kind says how a field is read.
+type kind uint8
+
+const (
+	kindText kind = iota
+	kindTexts
+	kindValues
+	kindObject
+	kindList
+	kindPieces
+)
+
+// nested is a field type that holds structs.
+type nested interface {
+	element() (reflect.Type, kind)
+}
+
+func (object[T]) element() (reflect.Type, kind) { return reflect.TypeFor[T](), kindObject }
+func (list[T]) element() (reflect.Type, kind)   { return reflect.TypeFor[T](), kindList }
+func (pieces) element() (reflect.Type, kind)    { return reflect.TypeFor[piece](), kindPieces }
+
+// reader reads a JSON object into a T.
+type reader[T any] struct{ shape *shape }
+
+// newReader compiles the reader of a struct. It panics for one that has a field of another type.
+func newReader[T any]() reader[T] { return reader[T]{compileShape(reflect.TypeFor[T]())} }
+
+// shapes has every shape; it grows while the package is initialised and never afterwards.
+var shapes []*shape
+
+func compileShape(t reflect.Type) *shape {
+	for _, s := range shapes {
+		if s.of == t {
+			return s
+		}
+	}
+	s := &shape{id: len(shapes), of: t}
+	shapes = append(shapes, s)
+	byName, depths := map[string]*slot{}, map[string]int{}
+	var walk func(t reflect.Type, base uintptr, depth int)
+	walk = func(t reflect.Type, base uintptr, depth int) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			switch {
+			case f.Anonymous:
+				walk(f.Type, base+f.Offset, depth+1)
+			case f.IsExported():
+				name := f.Tag.Get("json")
+				if name == "" {
+					name = f.Name
+				}
+				if old, ok := depths[name]; ok && old <= depth {
+					if old == depth {
+						panic(fmt.Sprintf("defender: %s has two fields %q", s.of, name))
+					}
+					continue
+				}
+				depths[name] = depth
+				one := newSlot(f.Type)
+				one.name, one.offset = name, base+f.Offset
+				byName[name] = one
+			}
+		}
+	}
+	walk(t, 0, 0)
+	s.index(byName)
+	return s
+}
+
+func newSlot(t reflect.Type) *slot {
+	switch t {
+	case reflect.TypeFor[text]():
+		return &slot{kind: kindText}
+	case reflect.TypeFor[texts]():
+		return &slot{kind: kindTexts}
+	case reflect.TypeFor[values]():
+		return &slot{kind: kindValues}
+	}
+	n, ok := reflect.Zero(t).Interface().(nested)
+	if !ok {
+		panic("defender: a field of type " + t.String() + " cannot be read")
+	}
+	of, kind := n.element()
+	return &slot{kind: kind, holds: compileShape(of)}
+}
+
+// index looks for a seed with which each bucket has one field at most.
+func (s *shape) index(byName map[string]*slot) {
+	size := 4
+	for size < 8*len(byName) {
+		size *= 2
+	}
+seeds:
+	for s.seed = 1; ; s.seed++ {
+		if s.seed%1024 == 0 {
+			size *= 2
+		}
+		s.buckets = make([]*slot, size)
+		for name, f := range byName {
+			at := &s.buckets[nameHash(s.seed, []byte(name))&uint32(size-1)]
+			if *at != nil {
+				continue seeds
+			}
+			*at = f
+		}
+		return
+	}
+}
+
+// nameHash mixes all characters of a name.
+func nameHash(seed uint32, name []byte) uint32 {
+	const odd = 0x9e3779b97f4a7c15
+	h := uint64(seed)*odd ^ uint64(len(name))
+	for len(name) > 8 {
+		h = (h ^ binary.LittleEndian.Uint64(name)) * odd
+		h ^= h >> 29
+		name = name[8:]
+	}
+	var last uint64
+	for _, c := range name {
+		last = last<<8 | uint64(c)
+	}
+	h = (h ^ last) * odd
+	return uint32(h >> 32)
+}
+
+// find returns the field of a name, nil when there is none.
+func (s *shape) find(name []byte) *slot {
+	f := s.buckets[nameHash(s.seed, name)&uint32(len(s.buckets)-1)]
+	if f != nil && f.name == string(name) {
+		return f
+	}
+	return nil
+}
+
+// scanner reads one record. Its memory is used again for the next: nothing that it has read may be kept, but texts.
+type scanner struct {
+	b     []byte
+	depth int
+
+	text  []byte   // of strings that had escapes; new memory for each record
+	words []string // of texts; new memory for each record
+	slabs []slab   // by the id of the shape
+
+	evidence  evidenceReader
+	detection formats.Detection // of Identify
+	hashed    []byte            // what a content hash is of
+}
+
+// slab is memory of structs of one shape.
+type slab struct {
+	items []unsafe.Pointer
+	used  int
+}
+
+// maxSlab is how many structs of a shape a scanner keeps for the next record.
+const maxSlab = 64
+
+var scanners = sync.Pool{New: func() any { return &scanner{slabs: make([]slab, len(shapes))} }}
+
+func newScanner() *scanner { return scanners.Get().(*scanner) }
+
+// release gives the memory back for the next record.
+func (s *scanner) release() {
+	s.b, s.text, s.words = nil, nil, nil
+	for id := range s.slabs {
+		l := &s.slabs[id]
+		for _, p := range l.items[:l.used] {
+			reflect.NewAt(shapes[id].of, p).Elem().SetZero()
+		}
+		if l.used = 0; len(l.items) > maxSlab {
+			l.items = append([]unsafe.Pointer(nil), l.items[:maxSlab]...)
+		}
+	}
+	s.evidence.reset()
+	scanners.Put(s)
+}
+
+// new returns an empty struct of a shape.
+func (s *scanner) new(of *shape) unsafe.Pointer {
+	l := &s.slabs[of.id]
+	if l.used == len(l.items) {
+		l.items = append(l.items, reflect.New(of.of).UnsafePointer())
+	}
+	l.used++
+	return l.items[l.used-1]
+}
+
+// read reads the object raw. What the scanner refuses is read by the JSON library, whose error is the one returned;
+// the struct then has what was read before it. It is valid until s is released, its texts for good.
+func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
+	if v, ok := r.scan(s, raw); ok {
+		return v, nil
+	}
+	v := new(T)
+	return v, unmarshal(raw, v)
+}
+
+// scan is read without the library.
+func (r reader[T]) scan(s *scanner, raw []byte) (v *T, ok bool) {
+	s.b, s.depth = raw, 0
+	p := s.new(r.shape)
+	i := blank(raw, 0)
+	if at(raw, i) != '{' {
+		return nil, false
+	}
+	i = s.object(i, r.shape, p)
+	return (*T)(p), i >= 0 && blank(raw, i) == len(raw)
+}
+
+// object reads the object that begins at i into the struct at p and returns the index behind it.
+func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
+	b := s.b
+	if s.depth++; s.depth > maxDepth {
+		return refused
+	}
+	if i = blank(b, i+1); at(b, i) == '}' {
+		s.depth--
+		return i + 1
+	}
+	for {
+		start, end, value := memberName(b, i)
+		if value < 0 {
+			return refused
+		}
+		if f := of.find(b[start:end]); f != nil {
+			i = s.field(value, f, unsafe.Add(p, f.offset))
+		} else {
+			i = skip(b, value, s.depth)
+		}
+		if i < 0 {
+			return refused
+		}
+		switch i = blank(b, i); at(b, i) {
+		case ',':
+			i = blank(b, i+1)
+		case '}':
+			s.depth--
+			return i + 1
+		default:
+			return refused
+		}
+	}
+}
+
+// field reads the value that begins at i into the field at p, which gets nothing of an earlier value.
+func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
+	switch f.kind {
+	case kindText:
+		return s.scalar(i, (*string)(p))
+	case kindTexts:
+		return s.textList(i, (*[]string)(p))
+	case kindObject:
+		is := (*unsafe.Pointer)(p)
+		*is = nil
+		return s.element(i, f.holds, is)
+	}
+	if f.kind == kindValues {
+		return s.valueList(i, (*values)(p))
+	}
+	// A list of objects is a list of pointers: object has but one.
+	all := (*[]unsafe.Pointer)(p)
+	*all = nil
+	if at(s.b, i) != '[' {
+		return skip(s.b, i, s.depth)
+	}
+	return s.elements(i, func(i int) int {
+		var one unsafe.Pointer
+		next := i
+		if len(*all) < maxEvidence || f.kind != kindPieces {
+			next = s.element(i, f.holds, &one)
+		} else {
+			next = skip(s.b, i, s.depth)
+		}
+		if next >= 0 && one != nil && f.kind == kindPieces {
+			(*piece)(one).raw = s.b[i:next:next]
+		}
+		*all = append(*all, one)
+		return next
+	})
+}
+
+// element reads an object; of anything else there is nothing to read.
+func (s *scanner) element(i int, of *shape, is *unsafe.Pointer) int {
+	if at(s.b, i) != '{' {
+		return skip(s.b, i, s.depth)
+	}
+	*is = s.new(of)
+	return s.object(i, of, *is)
+}
+
+// elements calls f for each element of the list that begins at i; f returns the index behind it.
+func (s *scanner) elements(i int, f func(i int) int) int {
+	b := s.b
+	if s.depth++; s.depth > maxDepth {
+		return refused
+	}
+	if i = blank(b, i+1); at(b, i) == ']' {
+		s.depth--
+		return i + 1
+	}
+	for {
+		if i = f(i); i < 0 {
+			return refused
+		}
+		switch i = blank(b, i); at(b, i) {
+		case ',':
+			i = blank(b, i+1)
+		case ']':
+			s.depth--
+			return i + 1
+		default:
+			return refused
+		}
+	}
+}
+
+func (s *scanner) textList(i int, all *[]string) int {
+	*all = nil
+	if at(s.b, i) != '[' {
+		var one string
+		if i = s.scalar(i, &one); one != "" {
+			*all = s.addWord(nil, one)
+		}
+		return i
+	}
+	return s.elements(i, func(i int) int {
+		var one string
+		if i = s.scalar(i, &one); one != "" {
+			*all = s.addWord(*all, one)
+		}
+		return i
+	})
+}
+
+// addWord appends to a list that is at the end of the words.
+func (s *scanner) addWord(list []string, word string) []string {
+	if len(s.words) == cap(s.words) {
+		s.words = append(make([]string, 0, 16+2*len(list)), list...)
+	}
+	s.words = append(s.words, word)
+	end := len(s.words)
+	return s.words[end-len(list)-1 : end : end]
+}
+
+func (s *scanner) valueList(i int, all *values) int {
+	*all = nil
+	if at(s.b, i) != '[' {
+		return skip(s.b, i, s.depth)
+	}
+	return s.elements(i, func(i int) int {
+		next := skip(s.b, i, s.depth)
+		if next >= 0 {
+			*all = append(*all, s.b[i:next:next])
+		}
+		return next
+	})
+}
+
+// scalar reads a string, a number or a truth value as text; null, objects and lists as "".
+func (s *scanner) scalar(i int, to *string) int {
+	b := s.b
+	*to = ""
+	switch c := at(b, i); c {
+	case '"':
+		start := i + 1
+		end, escaped := stringEnd(b, start)
+		if end < 0 {
+			return refused
+		}
+		one := b[start:end]
+		if escaped {
+			one = s.unescape(one)
+		}
+		*to = said(unsafe.String(unsafe.SliceData(one), len(one)))
+		return end + 1
+	case '{', '[':
+		return skipNested(b, i, s.depth+1)
+	case 'n':
+		return literalEnd(b, i)
+	default:
+		end := literalEnd(b, i)
+		if end >= 0 {
+			*to = unsafe.String(&b[i], end-i)
+		}
+		return end
+	}
+}
+
+// unescape returns a string without its escapes, which is never longer.
+func (s *scanner) unescape(b []byte) []byte {
+	if cap(s.text)-len(s.text) < len(b) {
+		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
+	}
+	from := len(s.text)
+	s.text = appendUnescaped(s.text, b)
+	return s.text[from:len(s.text):len(s.text)]
+}
