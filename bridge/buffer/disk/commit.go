@@ -9,6 +9,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 const (
@@ -280,7 +281,7 @@ func (b *Buffer) apply(p *plan) {
 	}
 	b.mu.Unlock()
 	for _, id := range p.removed {
-		if err := remove(b.opts.FS, segmentPath(b.logDir, id)); err != nil {
+		if err := vfs.Remove(b.opts.FS, segmentPath(b.logDir, id)); err != nil {
 			b.logger.Warn("a segment of the buffer that is needed no more cannot be deleted", "error", err)
 		}
 	}
@@ -291,7 +292,7 @@ func (b *Buffer) apply(p *plan) {
 func (b *Buffer) undo(p *plan) {
 	for _, w := range p.created {
 		w.file.Close()
-		remove(b.opts.FS, segmentPath(b.logDir, w.id))
+		vfs.Remove(b.opts.FS, segmentPath(b.logDir, w.id))
 	}
 	if b.w == nil || !p.wrote {
 		return

@@ -3,18 +3,22 @@ package disk
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
 )
 
 // world is a scripted use of a buffer with one source and two destinations, and what was promised in it.
 type world struct {
 	t   *testing.T
 	dir string
-	f   *faults
+	f   *faultfs.Disk
 	b   *Buffer
 
 	tried, acked int // batches appended: begun, and returned for
@@ -30,7 +34,10 @@ const (
 
 var crashDestinations = []string{"a", "b"}
 
-func newWorld(t *testing.T, dir string, f *faults) *world {
+func newWorld(t *testing.T, dir string, f *faultfs.Disk) *world {
+	if f != nil {
+		f.Index = filepath.Join(dir, bufferName, indexName)
+	}
 	w := &world{t: t, dir: dir, f: f, releasing: map[string]map[string]bool{}, released: map[string]map[string]bool{}}
 	for _, d := range crashDestinations {
 		w.releasing[d], w.released[d] = map[string]bool{}, map[string]bool{}
@@ -51,7 +58,7 @@ func crashBatch(n int) buffer.Batch {
 
 func (w *world) options() Options {
 	return Options{
-		Dir: w.dir, MaxSize: 1 << 20, FS: w.f, Transaction: w.f.transaction, segmentSize: 1500, noSync: true,
+		Dir: w.dir, MaxSize: 1 << 20, FS: w.f, Transaction: w.f.Commit, segmentSize: 1500, noSync: true,
 		Now: func() time.Time { return time.Unix(5000, 0) },
 	}
 }
@@ -196,52 +203,120 @@ func (w *world) checkQueue(b *Buffer, name string, stored int) {
 	}
 }
 
+var losses = flag.Int("losses", 1, "how many different power losses are simulated at each step of the crash tests")
+
+// failAt lets one step fail, or die.
+func failAt(at int, effect faultfs.Effect) *faultfs.Disk {
+	return &faultfs.Disk{Decide: func(step int, name string) faultfs.Effect {
+		if step == at && (effect != faultfs.DiesWithin || name == "commit") {
+			return effect
+		}
+		return faultfs.Works
+	}}
+}
+
 // TestEveryStepFails stops at every write, sync and commit in turn, in each way it can fail, and opens again.
 func TestEveryStepFails(t *testing.T) {
-	count := newFaults()
+	count := &faultfs.Disk{}
 	w := newWorld(t, t.TempDir(), count)
 	if err := w.use(); err != nil {
 		t.Fatal(err)
 	}
 	w.b.Close()
-	t.Logf("%d steps", count.steps)
-	if count.steps < 100 {
-		t.Fatalf("only %d steps", count.steps)
+	t.Logf("%d steps", count.Steps())
+	if count.Steps() < 100 {
+		t.Fatalf("only %d steps", count.Steps())
 	}
 	ways := []struct {
-		name             string
-		dead, loss, torn bool
+		name   string
+		effect faultfs.Effect
+		losses int
 	}{
-		{"killed", true, false, false},
-		{"power lost", true, true, false},
-		{"power lost, torn", true, true, true},
-		{"goes on", false, false, false},
-		{"goes on, then power lost", false, true, false},
+		{"killed before", faultfs.Dies, 0},
+		{"killed behind", faultfs.DiesDone, 0},
+		{"power lost before", faultfs.Dies, *losses},
+		{"power lost behind", faultfs.DiesDone, *losses},
+		{"power lost within a commit", faultfs.DiesWithin, *losses},
+		{"goes on", faultfs.Fails, 0},
+		{"goes on, done", faultfs.FailsDone, 0},
+		{"goes on, then power lost", faultfs.Fails, *losses},
+		{"goes on, done, then power lost", faultfs.FailsDone, *losses},
 	}
 	for _, way := range ways {
-		for _, applied := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, applied %v", way.name, applied), func(t *testing.T) {
-				t.Parallel()
-				for at := 1; at <= count.steps; at++ {
-					f := newFaults()
-					f.at, f.applied, f.dead = at, applied, way.dead
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			for at := 1; at <= count.Steps(); at++ {
+				for loss := range max(1, way.losses) {
+					f := failAt(at, way.effect)
 					w := newWorld(t, t.TempDir(), f)
 					err := w.use()
-					for try := 0; err != nil && !way.dead && try < 3; try++ {
+					for try := 0; err != nil && !f.Dead() && try < 3; try++ {
 						err = w.use()
 					}
-					if err != nil && !way.dead {
+					if err != nil && !f.Dead() {
 						t.Fatalf("it does not go on after %v: %v", f, err)
 					}
 					if w.b != nil {
 						w.b.Close()
 					}
-					if way.loss {
-						f.powerLoss(t, way.torn)
+					if way.losses > 0 {
+						if err := f.PowerLoss(rand.New(rand.NewPCG(uint64(loss), uint64(at)))); err != nil {
+							t.Fatal(err)
+						}
 					}
 					w.check()
 				}
-			})
-		}
+			}
+		})
 	}
+}
+
+// TestCrashesInARow lets one buffer live through one crash and power loss after the other, at steps drawn from a seed.
+func TestCrashesInARow(t *testing.T) {
+	for seed := range uint64(20 * *losses) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		w := newWorld(t, t.TempDir(), nil)
+		lives := 0
+		for done := false; !done; lives++ {
+			w.f = failAt(1+random.IntN(40), faultfs.Dies+faultfs.Effect(random.IntN(3)))
+			w.f.Index = filepath.Join(w.dir, bufferName, indexName)
+			w.b = nil
+			done = w.use() == nil
+			if w.b != nil {
+				w.b.Close()
+			}
+			if random.IntN(3) > 0 {
+				if err := w.f.PowerLoss(random); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if lives > 500 {
+				t.Fatalf("seed %d: after %d lives %d batches are stored", seed, lives, w.acked)
+			}
+			w.resume()
+		}
+		w.check()
+	}
+}
+
+// resume learns which of the batches that were begun when the process died are stored.
+func (w *world) resume() {
+	w.t.Helper()
+	o := w.options()
+	o.FS, o.Transaction = nil, nil
+	b, err := Open(o)
+	if err != nil {
+		w.t.Fatalf("Open after %v: %v", w.f, err)
+	}
+	defer b.Close()
+	checkpoint, err := b.Checkpoint("s")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	stored := 0
+	fmt.Sscan(string(checkpoint), &stored)
+	if r := b.Report(); !r.OK() || stored < w.acked || stored > w.tried {
+		w.t.Fatalf("after %v: the checkpoint is %d, %d were returned for, %d tried; %+v", w.f, stored, w.acked, w.tried, r)
+	}
+	w.acked = stored
 }

@@ -3,72 +3,13 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
-
-// FS is what the buffer does to the files of its log. Tests give one that fails; the index has its own hook,
-// Options.Transaction, since bbolt opens its file itself.
-type FS interface {
-	// OpenFile opens or creates a file for reading and writing, as os.OpenFile does.
-	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
-	// Remove deletes a file.
-	Remove(name string) error
-	// SyncDir makes the creation and deletion of a folder's files durable.
-	SyncDir(dir string) error
-}
-
-// File is an open file of the log.
-type File interface {
-	ReadAt(p []byte, off int64) (int, error)
-	WriteAt(p []byte, off int64) (int, error)
-	Truncate(size int64) error
-	// Sync makes data and size durable.
-	Sync() error
-	Close() error
-}
-
-// osFS is the file system of the machine.
-type osFS struct{}
-
-func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	return osFile{f}, nil
-}
-
-func (osFS) Remove(name string) error { return os.Remove(name) }
-
-func (osFS) SyncDir(dir string) error { return syncDir(dir) }
-
-// osFile syncs with fdatasync where there is one: data and size, not the times.
-type osFile struct{ *os.File }
-
-func (f osFile) Sync() error { return datasync(f.File) }
-
-// syncDir makes the entries of a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// remove deletes a file; one that is not there is as good.
-func remove(fsys FS, name string) error {
-	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
 
 // isFull tells whether an error says that the disk or the quota is full.
 func isFull(err error) bool {
@@ -130,5 +71,5 @@ func (r *reserve) give() bool {
 	if os.Remove(r.path) != nil {
 		return false
 	}
-	return syncDir(filepath.Dir(r.path)) == nil
+	return vfs.SyncDir(filepath.Dir(r.path)) == nil
 }

@@ -11,24 +11,25 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // fullFS is a disk that can be full: then nothing can be written to the log.
 type fullFS struct {
-	osFS
+	vfs.System
 	full *atomic.Bool
 }
 
 type fullFile struct {
-	File
+	vfs.File
 	full *atomic.Bool
 }
 
-func (f fullFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+func (f fullFS) OpenFile(name string, flag int, perm os.FileMode) (vfs.File, error) {
 	if f.full.Load() && flag&os.O_CREATE != 0 {
 		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.ENOSPC}
 	}
-	file, err := f.osFS.OpenFile(name, flag, perm)
+	file, err := f.System.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}

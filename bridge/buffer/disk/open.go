@@ -17,6 +17,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // Options say where and how large a buffer is.
@@ -30,7 +31,7 @@ type Options struct {
 	Now        func() time.Time      // nil: time.Now
 
 	// FS is what the log's files are reached through; nil: the system. For tests.
-	FS FS
+	FS vfs.FS
 	// Transaction surrounds each commit of the index; nil: commit alone. A test may let it fail before or after.
 	Transaction func(commit func() error) error
 
@@ -58,7 +59,7 @@ func (o *Options) fill() {
 		o.Now = time.Now
 	}
 	if o.FS == nil {
-		o.FS = osFS{}
+		o.FS = vfs.System{}
 	}
 	if o.Transaction == nil {
 		o.Transaction = func(commit func() error) error { return commit() }
@@ -114,7 +115,7 @@ func (b *Buffer) open() error {
 	if err := os.MkdirAll(b.logDir, 0o700); err != nil {
 		return fmt.Errorf("the state directory cannot be written: %w", err)
 	}
-	if err := errors.Join(syncDir(b.opts.Dir), syncDir(b.dir)); err != nil {
+	if err := errors.Join(vfs.SyncDir(b.opts.Dir), vfs.System{}.SyncDir(b.dir)); err != nil {
 		return err
 	}
 	b.reserve = reserve{path: filepath.Join(b.dir, reserveName), size: reserveSize}
@@ -178,7 +179,7 @@ func (b *Buffer) tryIndex(path string) (err error) {
 		if err != nil {
 			return explain(b.dir, err)
 		}
-		if err := syncDir(b.dir); err != nil {
+		if err := vfs.SyncDir(b.dir); err != nil {
 			return err
 		}
 	}
@@ -253,7 +254,7 @@ func (b *Buffer) settleFiles() error {
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(b.segments, func(s *segment) bool { return s.id == id }) {
-			if err := remove(b.opts.FS, segmentPath(b.logDir, id)); err != nil {
+			if err := vfs.Remove(b.opts.FS, segmentPath(b.logDir, id)); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // rebuild sets a damaged index aside and makes a new one from the log: records, numbers, sources and keys, and the
@@ -31,7 +33,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	}
 	b.logger.Error("the buffer's index is rebuilt from the log", "cause", cause, "aside", aside)
 	made := path + ".new"
-	if err := remove(osFS{}, made); err != nil {
+	if err := vfs.Remove(vfs.System{}, made); err != nil {
 		return err
 	}
 	r := rebuilder{b: b, positions: map[string]savedPosition{}}
@@ -45,7 +47,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 		err = os.Rename(made, path)
 	}
 	if err == nil {
-		err = errors.Join(remove(osFS{}, filepath.Join(b.dir, rebuildName)), syncDir(b.dir))
+		err = errors.Join(vfs.Remove(vfs.System{}, filepath.Join(b.dir, rebuildName)), vfs.SyncDir(b.dir))
 	}
 	if err != nil {
 		return explain(b.dir, err)

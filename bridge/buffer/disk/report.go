@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // Damage is a part of the log that cannot be read. Its records are lost to those destinations that had not taken
@@ -68,7 +70,7 @@ func (b *Buffer) damage(d Damage) {
 func markForRebuild(dir string) {
 	if f, err := os.Create(filepath.Join(dir, rebuildName)); err == nil {
 		f.Close()
-		syncDir(dir)
+		vfs.SyncDir(dir)
 	}
 }
 

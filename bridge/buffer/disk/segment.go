@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // tally counts records and the bytes of their frames.
@@ -126,7 +128,7 @@ func listSegments(dir string) ([]uint64, error) {
 
 // writer appends frames to the active segment. What it writes counts only once the index says so.
 type writer struct {
-	file   File
+	file   vfs.File
 	id     uint64
 	off    int64  // where buf will be written
 	buf    []byte // frames not written yet
@@ -137,7 +139,7 @@ const writeSize = 1 << 20
 
 // createSegment makes a segment file with its header. Its entry in the folder is not synced yet.
 // block is what it gathers frames in.
-func createSegment(fsys FS, dir string, log logID, id uint64, block []byte) (*writer, error) {
+func createSegment(fsys vfs.FS, dir string, log logID, id uint64, block []byte) (*writer, error) {
 	f, err := fsys.OpenFile(segmentPath(dir, id), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func createSegment(fsys FS, dir string, log logID, id uint64, block []byte) (*wr
 }
 
 // openSegment opens a segment to append behind what is committed, and cuts off what lies behind that.
-func openSegment(fsys FS, dir string, s *segment, block []byte) (*writer, error) {
+func openSegment(fsys vfs.FS, dir string, s *segment, block []byte) (*writer, error) {
 	f, err := fsys.OpenFile(segmentPath(dir, s.id), os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

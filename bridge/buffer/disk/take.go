@@ -10,11 +10,12 @@ import (
 	"slices"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
 // reader reads the log for one queue.
 type reader struct {
-	file    File
+	file    vfs.File
 	segment uint64
 	views   []found
 	names   map[string]string // API names, so that they are not made anew for each record
@@ -40,7 +41,7 @@ func (r *reader) close() {
 	}
 }
 
-func (r *reader) open(fsys FS, dir string, id uint64) error {
+func (r *reader) open(fsys vfs.FS, dir string, id uint64) error {
 	if r.file != nil && r.segment == id {
 		return nil
 	}
