@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"sort"
@@ -29,7 +30,7 @@ var templates = func() map[string][]json.RawMessage {
 			panic(err)
 		}
 		api := ""
-		for _, name := range []string{"graph-alerts", "alerts", "detections"} {
+		for _, name := range []string{"graph-alerts", "graph-incidents", "alerts", "incidents", "detections"} {
 			if strings.HasPrefix(e.Name(), name+"-") {
 				api = name
 				break
@@ -78,15 +79,13 @@ func NewGenerator(seed uint64, hostile bool) *Generator {
 	return &Generator{random: rand.New(rand.NewPCG(seed, 0x51e8)), hostile: hostile}
 }
 
-// Record makes the next record of an API, changed (and created) at t.
-func (g *Generator) Record(api string, t time.Time) Record {
+// Record makes the next record of an API, changed (and created) at t. An incident of Defender XDR carries one to three
+// alerts.
+func (g *Generator) Record(name string, t time.Time) Record {
 	g.n++
-	all := templates[api]
-	var fields map[string]any
-	if err := json.Unmarshal(all[g.random.IntN(len(all))], &fields); err != nil {
-		panic(err)
-	}
-	id := fmt.Sprintf("da%018d_%d", 637370718981685665+uint64(g.n), g.random.Int32())
+	api, t := apis[name], t.Truncate(100*time.Nanosecond)
+	fields := g.sample(name)
+	id := g.alertID()
 	host := fmt.Sprintf("ws-%04d", g.random.IntN(4000))
 	stamp, before := microsoftTime(t), microsoftTime(t.Add(-time.Duration(g.random.IntN(300))*time.Second))
 	set := func(names string, v any) {
@@ -94,10 +93,9 @@ func (g *Generator) Record(api string, t time.Time) Record {
 			fields[name] = v
 		}
 	}
-	title := "title"
-	switch api {
+	r := Record{ID: id, Created: t, Changed: t, fields: fields}
+	switch name {
 	case "detections":
-		title = "AlertTitle"
 		set("AlertId", id)
 		set("FullId", id+":"+fmt.Sprint(g.n))
 		set("LastProcessedTimeUtc", stamp)
@@ -112,17 +110,60 @@ func (g *Generator) Record(api string, t time.Time) Record {
 		set("lastUpdateTime alertCreationTime", stamp)
 		set("firstEventTime lastEventTime", before)
 		set("computerDnsName", host+".corp.example.org")
-	default:
+	case "graph-alerts":
 		set("id providerAlertId", id)
 		set("incidentId", fmt.Sprint(1000+g.n))
 		set("lastUpdateDateTime createdDateTime", stamp)
 		set("firstActivityDateTime lastActivityDateTime", before)
 		set("alertWebUrl", "https://security.microsoft.com/alerts/"+id)
+	case "graph-incidents":
+		r.ID = fmt.Sprint(900_000 + g.n)
+		set("id", r.ID)
+		set("lastUpdateDateTime createdDateTime", stamp)
+		set("redirectIncidentId", nil)
+		set("incidentWebUrl", "https://security.microsoft.com/incidents/"+r.ID)
+	case "incidents":
+		r.ID = fmt.Sprint(900_000 + g.n)
+		set("incidentId", 900_000+g.n)
+		set("lastUpdateTime createdTime", stamp)
+		set("redirectIncidentId", nil)
+		r.Carried = g.carry(fields, stamp, before)
 	}
 	if g.hostile && g.n%3 == 0 {
-		fields[title] = Hostile[g.random.IntN(len(Hostile))]
+		fields[api.title] = Hostile[g.random.IntN(len(Hostile))]
 	}
-	return Record{ID: id, Changed: t.Truncate(100 * time.Nanosecond), fields: fields}
+	return r
+}
+
+// sample returns a fresh copy of one of an API's samples.
+func (g *Generator) sample(name string) (fields map[string]any) {
+	all := templates[name]
+	if err := json.Unmarshal(all[g.random.IntN(len(all))], &fields); err != nil {
+		panic(err)
+	}
+	return fields
+}
+
+// alertID makes an id as Defender for Endpoint's alerts have.
+func (g *Generator) alertID() string {
+	return fmt.Sprintf("da%018d_%d", 637370718981685665+uint64(g.n), g.random.Int32())
+}
+
+// carry fills an incident with alerts made from the sample's own, and returns their ids.
+func (g *Generator) carry(incident map[string]any, stamp, before string) (ids []string) {
+	samples := incident["alerts"].([]any)
+	var alerts []any
+	for range 1 + g.random.IntN(3) {
+		alert := maps.Clone(samples[g.random.IntN(len(samples))].(map[string]any))
+		id := g.alertID()
+		ids = append(ids, id)
+		alert["alertId"], alert["incidentId"] = id, incident["incidentId"]
+		alert["creationTime"], alert["lastUpdatedTime"] = stamp, stamp
+		alert["firstActivity"], alert["lastActivity"], alert["resolvedTime"] = before, before, nil
+		alerts = append(alerts, alert)
+	}
+	incident["alerts"] = alerts
+	return ids
 }
 
 // microsoftTime writes a time as Microsoft does: seven digits, trailing zeros cut.

@@ -3,8 +3,10 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -15,8 +17,10 @@ import (
 // Record is one record of a tenant's API.
 type Record struct {
 	ID      string
+	Created time.Time
 	Changed time.Time // Microsoft's changed-time
 	Visible time.Time // from when on the API shows it; zero: at once
+	Carried []string  // ids of the alerts in an incident of Defender XDR
 	fields  map[string]any
 }
 
@@ -33,26 +37,35 @@ type Tenant struct {
 	ID, ClientID, Secret string
 	TokenLife            time.Duration
 	Now                  func() time.Time
+	Withdrawn            []string // application permissions that tokens do not have
+	Issued               func()   // called when a token has been sent; nil: nothing
 
 	mu      sync.Mutex
 	random  *rand.Rand
 	faults  Faults
 	records map[string][]Record
+	places  map[place]int // where in records an id is, of a record or of an alert that it carries
 	tokens  map[string]token
 	refresh refreshChain
 	served  map[int]int // answers by status
+	answers map[string]int
+	given   map[place]time.Time // changed-time of what was sent last
 }
+
+type place struct{ api, id string }
 
 // token is an access token that was given out.
 type token struct {
 	audience string
+	roles    []string
 	expires  time.Time
 }
 
 // NewTenant makes a tenant whose faults are drawn from a seed.
 func NewTenant(seed uint64) *Tenant {
 	return &Tenant{ID: "11111111-1111-4111-8111-111111111111", ClientID: "22222222-2222-4222-8222-222222222222", Secret: "Demo~secret.value+/=",
-		TokenLife: time.Hour, Now: time.Now, random: rand.New(rand.NewPCG(seed, 0xfa17)), records: map[string][]Record{}, tokens: map[string]token{}, served: map[int]int{}}
+		TokenLife: time.Hour, Now: time.Now, random: rand.New(rand.NewPCG(seed, 0xfa17)), records: map[string][]Record{}, places: map[place]int{}, tokens: map[string]token{},
+		served: map[int]int{}, answers: map[string]int{}, given: map[place]time.Time{}}
 }
 
 // SetFaults changes the faults from now on.
@@ -66,13 +79,16 @@ func (t *Tenant) SetFaults(f Faults) {
 func (t *Tenant) Add(api string, r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i, old := range t.records[api] {
-		if old.ID == r.ID {
-			t.records[api][i] = r
-			return
-		}
+	at, ok := t.places[place{api, r.ID}]
+	if !ok {
+		at = len(t.records[api])
+		t.records[api] = append(t.records[api], r)
 	}
-	t.records[api] = append(t.records[api], r)
+	t.records[api][at] = r
+	t.places[place{api, r.ID}] = at
+	for _, id := range r.Carried {
+		t.places[place{api, id}] = at
+	}
 }
 
 // Served returns how many answers of each status were given.
@@ -86,25 +102,6 @@ func (t *Tenant) Served() map[int]int {
 	return out
 }
 
-// Endpoint returns the path prefix of an API, for the source's endpoint key.
-func Endpoint(api string) string { return "/" + api }
-
-// TokenPath returns the path of the token endpoint that an API's tokens come from: v1 for the detections API, else v2.
-func (t *Tenant) TokenPath(api string) string {
-	if api == "detections" {
-		return "/login/" + t.ID + "/oauth2/token"
-	}
-	return "/login/" + t.ID + "/oauth2/v2.0/token"
-}
-
-// audiences by API, as section "Clouds" of Microsoft's documentation gives them for the public cloud.
-var audiences = map[string]string{
-	"detections": "https://graph.windows.net", "alerts": "https://api.securitycenter.microsoft.com", "graph-alerts": "https://graph.microsoft.com",
-}
-
-// paths that follow an API's prefix.
-var paths = map[string]string{"detections": "/api/alerts", "alerts": "/api/alerts", "graph-alerts": "/v1.0/security/alerts_v2"}
-
 // ServeHTTP implements http.Handler.
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", t.Now().UTC().Format(http.TimeFormat))
@@ -112,11 +109,10 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.token(w, r)
 		return
 	}
-	for api, path := range paths {
-		if r.URL.Path == "/"+api+path {
-			t.api(w, r, api)
-			return
-		}
+	name, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if a := apis[name]; a != nil && "/"+path == a.path {
+		t.api(w, r, a)
+		return
 	}
 	t.fail(w, http.StatusNotFound, "ResourceNotFound", "There is nothing here.")
 }
@@ -155,7 +151,7 @@ func (t *Tenant) fail(w http.ResponseWriter, status int, code, message string) {
 }
 
 // api answers one request for a page.
-func (t *Tenant) api(w http.ResponseWriter, r *http.Request, api string) {
+func (t *Tenant) api(w http.ResponseWriter, r *http.Request, a *api) {
 	fault := t.fault()
 	switch fault {
 	case "429":
@@ -177,17 +173,22 @@ func (t *Tenant) api(w http.ResponseWriter, r *http.Request, api string) {
 		fmt.Fprint(w, "<html><body>Sign in to your network</body></html>")
 		return
 	}
-	if !t.authorized(r, api) || fault == "401" {
+	roles, ok := t.authorized(r, a)
+	if !ok || fault == "401" {
 		t.fail(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
 		return
 	}
-	q, err := parseQuery(r.URL.Query(), api, t.Now())
-	if err != nil {
-		t.fail(w, http.StatusBadRequest, "BadRequest", err.Error())
+	if a.role != "" && !slices.Contains(roles, a.role) {
+		t.fail(w, http.StatusForbidden, "Forbidden", "Missing application roles. API required roles: "+a.role+".")
 		return
 	}
-	rows := t.rows(api, q)
-	body := t.page(r, api, q, rows)
+	q, refusal := parseQuery(r.URL.Query(), a, t.Now())
+	if refusal != nil {
+		t.fail(w, refusal.status, refusal.code, refusal.message)
+		return
+	}
+	rows := t.rows(a, q)
+	body := t.page(r, a, q, rows)
 	t.count(http.StatusOK)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if fault == "truncated" && len(body) > 2 {
@@ -195,24 +196,56 @@ func (t *Tenant) api(w http.ResponseWriter, r *http.Request, api string) {
 		_, _ = w.Write(body[:len(body)/2])
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = w.Write(body)
+	if _, err := w.Write(body); err == nil {
+		t.gave(a, q.page(rows))
+	}
 }
 
-func (t *Tenant) authorized(r *http.Request, api string) bool {
+// gave notes which records were in an answer that was sent whole.
+func (t *Tenant) gave(a *api, rows []Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answers[a.name]++
+	for _, r := range rows {
+		t.given[place{a.name, r.ID}] = r.Changed
+	}
+}
+
+// Given reports whether a record, as it is now, has been in an answer that was sent whole.
+func (t *Tenant) Given(api, id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.places[place{api, id}]
+	if !ok {
+		return false
+	}
+	r := t.records[api][at]
+	return t.given[place{api, r.ID}].Equal(r.Changed)
+}
+
+// Answers returns how many answers of an API were sent whole.
+func (t *Tenant) Answers(api string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answers[api]
+}
+
+// authorized returns the roles of a request's token; false when it is none of this API, or over.
+func (t *Tenant) authorized(r *http.Request, a *api) (roles []string, ok bool) {
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	got, known := t.tokens[bearer]
-	return ok && known && got.audience == audiences[api] && t.Now().Before(got.expires)
+	return got.roles, ok && known && got.audience == a.audience && t.Now().Before(got.expires)
 }
 
 // rows returns the records of a window that are visible by now, newest first as the APIs give them.
-func (t *Tenant) rows(api string, q query) []Record {
+func (t *Tenant) rows(a *api, q query) []Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.Now()
 	var rows []Record
-	for _, r := range t.records[api] {
+	for _, r := range t.records[a.name] {
 		if !r.Visible.After(now) && q.matches(r) {
 			rows = append(rows, r)
 		}
@@ -222,19 +255,21 @@ func (t *Tenant) rows(api string, q query) []Record {
 }
 
 // page writes one page of rows.
-func (t *Tenant) page(r *http.Request, api string, q query, rows []Record) []byte {
-	list := make([]map[string]any, 0, len(rows))
-	end := len(rows)
-	if q.top > 0 {
-		end = min(end, q.skip+q.top)
-	}
-	for _, row := range rows[min(q.skip, len(rows)):end] {
-		list = append(list, row.fields)
+func (t *Tenant) page(r *http.Request, a *api, q query, rows []Record) []byte {
+	shown := q.page(rows)
+	list := make([]map[string]any, 0, len(shown))
+	for _, row := range shown {
+		fields := row.fields
+		if a.expand != "" && !q.expanded {
+			fields = maps.Clone(fields)
+			fields[a.expand] = []any{}
+		}
+		list = append(list, fields)
 	}
 	var answer any = list
-	if api != "detections" {
+	if a.usualTop > 0 {
 		page := map[string]any{"@odata.context": "https://" + r.Host + "/$metadata", "value": list}
-		if api == "graph-alerts" && end < len(rows) && end <= 500 {
+		if end := q.skip + len(shown); a.links && end < len(rows) && end <= a.maxSkip {
 			next := *r.URL
 			v := next.Query()
 			v.Set("$skip", strconv.Itoa(end))

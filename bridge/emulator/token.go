@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // refreshChain is the chain of refresh tokens: each use gives a successor, and a token is honoured until its successor
@@ -87,23 +89,52 @@ func (t *Tenant) rotate(used string) (next string, ok bool) {
 }
 
 func (t *Tenant) issue(w http.ResponseWriter, audience string, v2 bool, refresh string) {
-	value := random()
 	t.mu.Lock()
 	life := t.TokenLife
-	t.tokens[value] = token{audience, t.Now().Add(life)}
+	expires, roles := t.Now().Add(life), t.roles(audience)
+	value := t.jwt(audience, roles, expires)
+	t.tokens[value] = token{audience, roles, expires}
 	t.served[http.StatusOK]++
 	t.mu.Unlock()
 	seconds := int(life.Seconds())
 	answer := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}
 	if !v2 { // the v1 endpoint writes numbers as strings
 		answer["expires_in"], answer["ext_expires_in"] = strconv.Itoa(seconds), strconv.Itoa(seconds)
-		answer["expires_on"], answer["resource"] = strconv.FormatInt(t.Now().Add(life).Unix(), 10), audience
+		answer["expires_on"], answer["resource"] = strconv.FormatInt(expires.Unix(), 10), audience
 	}
 	if refresh != "" {
 		answer["refresh_token"] = refresh
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_ = json.NewEncoder(w).Encode(answer)
+	if t.Issued != nil {
+		_ = http.NewResponseController(w).Flush()
+		t.Issued()
+	}
+}
+
+// roles are the application permissions of the tokens for an audience: all of its APIs, but for those withdrawn.
+func (t *Tenant) roles(audience string) (roles []string) {
+	for _, a := range apis {
+		if a.audience == audience && a.role != "" && !slices.Contains(t.Withdrawn, a.role) {
+			roles = append(roles, a.role)
+		}
+	}
+	slices.Sort(roles)
+	return roles
+}
+
+// jwt writes an access token as Entra ID does, with a signature that nobody can check.
+func (t *Tenant) jwt(audience string, roles []string, expires time.Time) string {
+	part := func(v any) string {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	return part(map[string]any{"typ": "JWT", "alg": "RS256"}) + "." +
+		part(map[string]any{"aud": audience, "tid": t.ID, "appid": t.ClientID, "roles": roles, "exp": expires.Unix()}) + "." + random()
 }
 
 func (t *Tenant) entraError(w http.ResponseWriter, code int, name, text string) {
