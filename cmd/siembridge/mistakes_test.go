@@ -134,7 +134,7 @@ func TestMistakesOfSetup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDrive(t, "graph-alerts", 20, 0)
+			d := newDrive(t, driveOptions{apis: []string{"graph-alerts"}, records: 20})
 			d.tenant.SetFaults(emulator.Faults{})
 			text, err := os.ReadFile(d.config)
 			if err != nil {
@@ -211,7 +211,7 @@ func TestMistakesThatPreventTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDrive(t, "graph-alerts", 1, 0)
+			d := newDrive(t, driveOptions{apis: []string{"graph-alerts"}, records: 1})
 			text, err := os.ReadFile(d.config)
 			if err != nil {
 				t.Fatal(err)
