@@ -299,11 +299,12 @@ func (w *Worker) send(c *peerConn, chunk []item) *transport.End {
 		w.o.Metrics.resent.WithLabelValues(w.o.Name).Add(float64(repeats))
 	}
 	bytes := chunk[0].frames
-	if len(chunk) > 1 {
-		bytes = make([]byte, 0, size)
+	if len(chunk) > 1 { // every way out of here waits for the end of the write
+		w.block = w.block[:0]
 		for i := range chunk {
-			bytes = append(bytes, chunk[i].frames...)
+			w.block = append(w.block, chunk[i].frames...)
 		}
+		bytes = w.block
 	}
 	wrote := make(chan error, 1)
 	go func() { _, err := c.Write(bytes); wrote <- err }() // ended by c.Close at the latest

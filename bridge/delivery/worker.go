@@ -79,6 +79,8 @@ type Worker struct {
 
 	batches chan []item // from the taker
 	pending []item      // of the batch at hand, not yet sent
+	growth  float64     // bytes of frames for each byte of Raw, of the last batch; the taker's
+	block   []byte      // of a write; used again for the next
 	release chan []item // to the releaser
 
 	peers   peers
@@ -105,7 +107,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), growth: 1, peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -208,7 +210,7 @@ func (w *Worker) take(ctx context.Context) {
 // render makes the frames of records. All of them share one array; filtered are those with nothing to send.
 func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
 	items = make([]item, 0, len(records))
-	frames := make([]byte, 0, 512<<10)
+	frames, raw := make([]byte, 0, w.room(records)), 0
 	for i := range records {
 		start := len(frames)
 		var it item
@@ -220,8 +222,22 @@ func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
 		}
 		it.frames = frames[start:len(frames):len(frames)]
 		items = append(items, it)
+		raw += len(records[i].Raw)
+	}
+	if raw > 0 {
+		w.growth = float64(len(frames)) / float64(raw)
 	}
 	return items, filtered
+}
+
+// room guesses how many bytes the frames of records take: about what the last ones took for each byte of Raw, and some.
+// It is used by the taker alone.
+func (w *Worker) room(records []buffer.Record) int {
+	raw := 0
+	for i := range records {
+		raw += len(records[i].Raw)
+	}
+	return min(int(float64(raw)*w.growth*1.1)+4096, 4<<20)
 }
 
 // releaser stores releases, and counts them when they are on disk. It ends when the channel is closed.

@@ -171,3 +171,12 @@ func microsoftTime(t time.Time) string {
 	s := t.UTC().Format("2006-01-02T15:04:05.0000000")
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + "Z"
 }
+
+// JSON returns the record as the API would send it, on one line.
+func (r Record) JSON() []byte {
+	text, err := json.Marshal(r.fields)
+	if err != nil { // they were read from JSON
+		panic(err)
+	}
+	return text
+}

@@ -16,8 +16,7 @@ import (
 type shape struct {
 	id      int // in shapes
 	of      reflect.Type
-	buckets []*slot // by hash, a power of two of them
-	seed    uint32  // makes the hash free of collisions
+	buckets []*slot // by hash, a power of two of them, most of them nil
 }
 
 // slot is a field of a shape.
@@ -114,33 +113,26 @@ func newSlot(t reflect.Type) *slot {
 	return &slot{kind: kind, holds: compileShape(of)}
 }
 
-// index looks for a seed with which each bucket has one field at most.
+// index puts the fields into the buckets: each at its hash, or at the next free one behind.
 func (s *shape) index(byName map[string]*slot) {
 	size := 4
-	for size < 8*len(byName) {
+	for size < 4*len(byName) {
 		size *= 2
 	}
-seeds:
-	for s.seed = 1; ; s.seed++ {
-		if s.seed%1024 == 0 {
-			size *= 2
+	s.buckets = make([]*slot, size)
+	for name, f := range byName {
+		i := nameHash([]byte(name)) & (size - 1)
+		for s.buckets[i] != nil {
+			i = (i + 1) & (size - 1)
 		}
-		s.buckets = make([]*slot, size)
-		for name, f := range byName {
-			at := &s.buckets[nameHash(s.seed, []byte(name))&uint32(size-1)]
-			if *at != nil {
-				continue seeds
-			}
-			*at = f
-		}
-		return
+		s.buckets[i] = f
 	}
 }
 
 // nameHash mixes all characters of a name.
-func nameHash(seed uint32, name []byte) uint32 {
+func nameHash(name []byte) int {
 	const odd = 0x9e3779b97f4a7c15
-	h := uint64(seed)*odd ^ uint64(len(name))
+	h := uint64(len(name))
 	for len(name) > 8 {
 		h = (h ^ binary.LittleEndian.Uint64(name)) * odd
 		h ^= h >> 29
@@ -150,15 +142,16 @@ func nameHash(seed uint32, name []byte) uint32 {
 	for _, c := range name {
 		last = last<<8 | uint64(c)
 	}
-	h = (h ^ last) * odd
-	return uint32(h >> 32)
+	return int((h ^ last) * odd >> 40)
 }
 
 // find returns the field of a name, nil when there is none.
 func (s *shape) find(name []byte) *slot {
-	f := s.buckets[nameHash(s.seed, name)&uint32(len(s.buckets)-1)]
-	if f != nil && f.name == string(name) {
-		return f
+	last := len(s.buckets) - 1
+	for i := nameHash(name) & last; s.buckets[i] != nil; i = (i + 1) & last {
+		if s.buckets[i].name == string(name) {
+			return s.buckets[i]
+		}
 	}
 	return nil
 }
