@@ -71,6 +71,7 @@ func (b *Bridge) buildSources(o Options) error {
 		} else {
 			running.credential = newCredential(s, b.config.StateDir, tokens.Credential(s.Name), b.log)
 			so := SourceOptions(s, b.config.StateDir)
+			so.Start = b.lookBack(so.Start)
 			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version = b.buffer, limits, metrics, tokens, b.log, o.Version
 			running.puller, err = source.New(so)
 		}
@@ -80,6 +81,22 @@ func (b *Bridge) buildSources(o Options) error {
 		b.sources = append(b.sources, running)
 	}
 	return nil
+}
+
+// lookBack begins earlier when the buffer's index was damaged and with it what had been read before: a day before the
+// oldest record of which the new index was made. What is pulled again is recognised.
+func (b *Bridge) lookBack(start func(time.Time) time.Time) func(time.Time) time.Time {
+	report := b.buffer.Report()
+	if report.Aside == "" || report.Oldest.IsZero() {
+		return start
+	}
+	return func(now time.Time) time.Time {
+		from, before := start(now), report.Oldest.Add(-24*time.Hour)
+		if before.Before(from) {
+			return before
+		}
+		return from
+	}
 }
 
 // exhausted waits until every source has come to its end and everything is delivered; false when ctx ends first.

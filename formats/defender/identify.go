@@ -25,9 +25,9 @@ type Identity struct {
 }
 
 // Identify tells which record raw is and what matters in it: title, severity, status, classification, determination,
-// category, assignee, incident, and of each piece of evidence what identifies it, its verdict and what was done. Times,
-// comments, the state of investigations and links are left out, and so is every field that Microsoft adds: an alert
-// that was merely touched keeps its hash. The order of evidence, of members and the case of words do not matter.
+// category, assignee, incident, and of each piece of evidence what identifies it and its verdict. Times, comments, links,
+// the states of investigations and remediation, and where an incident was merged into (its status tells that it was)
+// are left out, and so is every field that Microsoft adds: an alert that was merely touched keeps its hash. The order of evidence, of members and the case of words do not matter.
 //
 // A record that cannot be decoded is identified by all of its bytes, with the error that Decode gives.
 func Identify(api API, raw []byte) (Identity, error) {
@@ -68,9 +68,7 @@ func (s *scanner) contentHash(d *formats.Detection) (hash [16]byte) {
 	for _, word := range [...]string{d.SeverityText, d.Status, d.Classification, d.Determination, d.Category, d.AssignedTo} {
 		text = append(appendLower(text, word), 0)
 	}
-	for _, part := range [...]string{d.IncidentID, d.RedirectID} {
-		text = append(append(text, part...), 0)
-	}
+	text = append(append(text, d.IncidentID...), 0)
 	if d.API == string(Detections) { // immutable records: what identifies the indicator and the device
 		for _, part := range [...]string{d.FullID, d.AlertPart, d.Device.ID, d.File.SHA1, d.File.Name, d.Network.RemoteAddress, d.URL, d.User.Name} {
 			text = append(append(text, part...), 0)
@@ -83,7 +81,7 @@ func (s *scanner) contentHash(d *formats.Detection) (hash [16]byte) {
 	return hash
 }
 
-// appendSorted appends a line for each piece of evidence: its type, its identity, its verdict and what was done. The
+// appendSorted appends a line for each piece of evidence: its type, its identity and its verdict. The
 // order of the pieces does not matter.
 func (r *evidenceReader) appendSorted(dst []byte) []byte {
 	if len(r.pieces) == 0 {
@@ -95,12 +93,11 @@ func (r *evidenceReader) appendSorted(dst []byte) []byte {
 		start := len(lines)
 		lines = append(append(lines, e.kind...), 0)
 		lines = append(append(lines, e.identity...), 0)
-		for i, word := range [...]text{e.Verdict, e.RemediationStatus, e.DetectionStatus} {
-			if i > 0 {
-				lines = append(lines, 0)
-			}
-			lines = appendLower(lines, string(word))
+		verdict := e.Verdict
+		if verdict == "" { // the Endpoint API's evidence has none; its detection status says as much
+			verdict = e.DetectionStatus
 		}
+		lines = appendLower(lines, string(verdict))
 		spans = append(spans, [2]int{start, len(lines)})
 	}
 	slices.SortFunc(spans, func(a, b [2]int) int { return bytes.Compare(lines[a[0]:a[1]], lines[b[0]:b[1]]) })

@@ -50,6 +50,12 @@ func TestContentHash(t *testing.T) {
 		{"white space", strings.ReplaceAll(base, ",", " ,\n\t"), true},
 		{"case of words", strings.ReplaceAll(base, `"new"`, `"New"`), true},
 		{"comment and time", strings.Replace(base, `{"id"`, `{"comments":[{"comment":"x"}],"lastUpdateDateTime":"2026-01-01T00:00:00Z","id"`, 1), true},
+		{"remediation", strings.Replace(base, `"verdict"`, `"remediationStatus":"remediated","remediationStatusDetails":"x","verdict"`, 1), true},
+		{"state of the investigation", strings.Replace(base, `"status"`, `"investigationState":"running","status"`, 1), true},
+		{"a field that Microsoft adds", strings.Replace(base, `"status"`, `"brandNew":{"a":1},"status"`, 1), true},
+		{"title", strings.Replace(base, `"status"`, `"title":"t","status"`, 1), false},
+		{"assignee", strings.Replace(base, `"status"`, `"assignedTo":"a","status"`, 1), false},
+		{"incident", strings.Replace(base, `"status"`, `"incidentId":"7","status"`, 1), false},
 		{"status", strings.ReplaceAll(base, `"new"`, `"resolved"`), false},
 		{"severity", strings.ReplaceAll(base, `"low"`, `"high"`), false},
 		{"verdict", strings.ReplaceAll(base, `"malicious"`, `"suspicious"`), false},
@@ -58,6 +64,21 @@ func TestContentHash(t *testing.T) {
 		if got := identify(t, GraphAlerts, c.raw); got.Key != "da1" || (got.Hash == want.Hash) != c.same {
 			t.Errorf("%s: same hash is %v, want %v", c.name, got.Hash == want.Hash, c.same)
 		}
+	}
+}
+
+func TestContentHashOfIncidents(t *testing.T) {
+	const base = `{"id":"7","displayName":"n","status":"active","redirectIncidentId":null}`
+	want := identify(t, GraphIncidents, base)
+	if got := identify(t, GraphIncidents, strings.Replace(base, "null", `"9"`, 1)); got.Hash != want.Hash {
+		t.Error("where it was merged into is part of the hash; its status is what tells it")
+	}
+	if got := identify(t, GraphIncidents, strings.Replace(base, "active", "redirected", 1)); got.Hash == want.Hash {
+		t.Error("its status is no part of the hash")
+	}
+	const alert = `{"id":"a","evidence":[{"entityType":"File","sha1":"aa","detectionStatus":"Detected"}]}`
+	if identify(t, Alerts, alert).Hash == identify(t, Alerts, strings.Replace(alert, "Detected", "Blocked", 1)).Hash {
+		t.Error("the detection status of evidence without a verdict is no part of the hash")
 	}
 }
 
