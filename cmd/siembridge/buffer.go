@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/bridge/buffer/disk"
+)
+
+func newBufferCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "buffer",
+		Short: "Check the state directory, or write its records out",
+		Long:  "buffer looks into the state directory while no siembridge uses it. Nothing in it is changed.",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("buffer needs one of: verify, export")}
+		},
+	}
+	c.AddCommand(newBufferVerifyCommand(), newBufferExportCommand())
+	return c
+}
+
+func newBufferVerifyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "verify --config FILE",
+		Short: "Read all of the buffer and say what is damaged",
+		Long: "verify reads every record and every page of the index in state_dir and holds them against their checksums. It\n" +
+			"changes nothing and works on damaged files. The exit code is 1 when something is damaged. What that means:\n\n" +
+			"  a damaged part of the log   its records are passed over and pulled again where Microsoft still has them\n" +
+			"  a damaged index             the next start sets it aside and rebuilds it from the log: repeats, no loss\n" +
+			"  bytes behind the end        what a crash leaves of a commit that did not happen: no damage",
+		Example: "  siembridge buffer verify --config /etc/siembridge/siembridge.toml",
+		Args:    cobra.NoArgs,
+	}
+	path := configFlag(c, true)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		found, err := disk.Verify(cfg.StateDir)
+		if err != nil {
+			return err
+		}
+		return reportFindings(c.OutOrStdout(), &found)
+	}
+	return c
+}
+
+func newBufferExportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "export --config FILE",
+		Short: "Write the buffer's records as NDJSON",
+		Long: "export writes every record in state_dir that can be read to standard output, one JSON object a line, in the order\n" +
+			"in which they came: number, source, api, key, changed, pulled, update, old, and raw as Microsoft sent it. Delivered\n" +
+			"records that are still retained are among them. It needs no whole index. What is damaged goes to standard error;\n" +
+			"the exit code is 1 then, and all that can be read has been written.",
+		Example: "  siembridge buffer export --config siembridge.toml | jq -c .raw > records.ndjson",
+		Args:    cobra.NoArgs,
+	}
+	path := configFlag(c, true)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		out := bufio.NewWriterSize(c.OutOrStdout(), 1<<20)
+		found, err := disk.Export(cfg.StateDir, out)
+		if err := errors.Join(err, out.Flush()); err != nil {
+			return err
+		}
+		return reportFindings(c.ErrOrStderr(), &found)
+	}
+	return c
+}
+
+// reportFindings says what was seen of a buffer; its error ends with exit code 1 when something is damaged.
+func reportFindings(w io.Writer, f *disk.Findings) error {
+	fmt.Fprintf(w, "%d records, %d bytes in %d segments\n", f.Records, f.Bytes, f.Segments)
+	if f.Tail > 0 {
+		fmt.Fprintf(w, "%d bytes behind the end of the log, left by a crash; the next start cuts them off\n", f.Tail)
+	}
+	if f.Index != "" {
+		fmt.Fprintf(w, "the index: %s\n", f.Index)
+	}
+	for _, d := range f.Damage {
+		fmt.Fprintf(w, "segment %016x, offset %d: %d bytes cannot be read: %s\n", d.Segment, d.Offset, d.Bytes, d.Cause)
+	}
+	if more := f.Parts - len(f.Damage); more > 0 {
+		fmt.Fprintf(w, "and %d more damaged parts\n", more)
+	}
+	if !f.OK() {
+		return quietFailure{}
+	}
+	fmt.Fprintln(w, "nothing is damaged")
+	return nil
+}
