@@ -68,7 +68,9 @@ func (n *cellNetwork) forward(on bool) {
 	if on {
 		value = "1"
 	}
-	n.ip("netns exec %s sysctl -qw net.ipv4.ip_forward=%s", n.router(), value)
+	if out, err := n.command(n.router(), "sh", "-c", "echo "+value+" >/proc/sys/net/ipv4/ip_forward").CombinedOutput(); err != nil {
+		n.t.Fatalf("the router: %v\n%s", err, out)
+	}
 }
 
 // resetting makes the router answer the sender's packets itself, as a middlebox that has lost its table: with RST.
