@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type Bridge struct {
 	sources         []*runningSource
 	workers         []*delivery.Worker
 	queues          []buffer.Queue // of the workers
+	hearts          []*heart       // of the destinations that want events of the bridge itself
+	history         *admin.History // for the plots; it may be lost
 	admin           *admin.Server  // nil: turned off
 }
 
@@ -52,6 +55,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry}); err != nil {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
+	b.history = admin.OpenHistory(filepath.Join(c.StateDir, "history.json"), b.log)
 	if err := b.build(o); err != nil {
 		return nil, errors.Join(err, b.buffer.Close())
 	}
@@ -81,7 +85,12 @@ func (b *Bridge) build(o Options) error {
 	if b.config.Admin.Listen == "" {
 		return nil
 	}
-	server, err := admin.Listen(admin.Options{Address: b.config.Admin.Listen, TokenFile: b.config.Admin.TokenFile, Gatherer: b.registry, Status: b.Status, Logger: b.log})
+	events := b.events
+	if !b.config.Admin.ShowEvents {
+		events = nil
+	}
+	server, err := admin.Listen(admin.Options{Address: b.config.Admin.Listen, TokenFile: b.config.Admin.TokenFile, Gatherer: b.registry, Status: b.Status,
+		History: b.history, Events: events, Logger: b.log})
 	if err != nil {
 		return fmt.Errorf("admin.listen %s: %w. Give it another port, or \"\" to do without", b.config.Admin.Listen, err)
 	}
@@ -94,10 +103,19 @@ func (b *Bridge) build(o Options) error {
 func (b *Bridge) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	var workers, sources sync.WaitGroup
 	for _, w := range b.workers {
-		workers.Go(func() { w.Run(ctx) })
+		workers.Go(func() { w.Run(delivering) })
 	}
+	for _, h := range b.hearts {
+		sources.Go(func() { b.beat(ctx, h) })
+	}
+	if len(b.hearts) > 0 {
+		sources.Go(func() { b.notice(ctx) })
+	}
+	sources.Go(func() { b.observe(ctx) })
 	for _, s := range b.sources {
 		sources.Go(func() { s.run(ctx) })
 	}
@@ -111,6 +129,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}()
 	<-ctx.Done()
 	sources.Wait()
+	b.farewell()
+	stop()
 	workers.Wait()
 	return b.buffer.Close()
 }

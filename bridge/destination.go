@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -83,7 +84,11 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 	if d.Overflow == "drop-oldest" {
 		overflow = buffer.OverflowDropOldest
 	}
-	queue, err := b.buffer.Queue(buffer.Destination{Name: d.Name, Sources: d.Sources, Overflow: overflow})
+	wanted := d.Sources
+	if pipeline.Status = d.Heartbeat > 0; pipeline.Status && len(wanted) > 0 {
+		wanted = append(slices.Clone(wanted), statusSource)
+	}
+	queue, err := b.buffer.Queue(buffer.Destination{Name: d.Name, Sources: wanted, Overflow: overflow})
 	if err != nil {
 		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
 	}
@@ -91,7 +96,7 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 	pipeline.Quarantine, pipeline.Metrics, pipeline.Logger = b.buffer.Quarantine(), b.deliveryMetrics, b.log
 	pipeline.Quarantined = func(source string) { b.quarantined.WithLabelValues(source).Inc() }
 	b.deliveryMetrics.Destination(d.Name)
-	return delivery.New(delivery.Options{
+	w := delivery.New(delivery.Options{
 		Name: d.Name, Addresses: d.Address, Acknowledge: d.Confirm == "ack", ConfirmBytes: int(d.ConfirmBytes),
 		ConfirmInterval: d.ConfirmInterval, ConfirmTimeout: d.ConfirmTimeout, RateLimit: d.RateLimit,
 		Dial: func(ctx context.Context, address, resolved string) (delivery.Conn, error) {
@@ -102,7 +107,11 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 			return c, nil
 		},
 		Queue: queue, Renderer: pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.deliveryMetrics,
-	}), nil
+	})
+	if d.Heartbeat > 0 {
+		b.hearts = append(b.hearts, &heart{every: d.Heartbeat, name: d.Name, pipeline: pipeline, worker: w})
+	}
+	return w, nil
 }
 
 // Check builds the parts of a configuration that can fail, and gives them up again: files that cannot be read, mistakes

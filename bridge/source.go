@@ -108,6 +108,11 @@ func (b *Bridge) exhausted(ctx context.Context) bool {
 			return false
 		}
 	}
+	return b.delivered(ctx)
+}
+
+// delivered waits until nothing is pending; false when ctx ends first.
+func (b *Bridge) delivered(ctx context.Context) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -133,6 +138,7 @@ func (b *Bridge) Status() admin.Status {
 		from := x.puller.Status()
 		one := admin.Source{Name: x.name, API: x.api, State: from.State, LastSuccess: from.LastSuccess,
 			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
+		one.Newest, one.Stale = b.arrived(x.name, from.State)
 		if x.credential != nil {
 			one.CredentialEnds, one.Warning = x.credential.status()
 		}
@@ -143,7 +149,8 @@ func (b *Bridge) Status() admin.Status {
 	for i, w := range b.workers {
 		from, pending := w.Status(), b.queues[i].Pending()
 		s.Destinations = append(s.Destinations, admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
-			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered, Error: from.Error})
+			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered,
+			LastSuccess: from.Last, Error: from.Error})
 	}
 	return s
 }

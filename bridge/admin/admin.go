@@ -40,6 +40,9 @@ type Source struct {
 	Duplicates  uint64    `json:"duplicate_records"`
 	Error       string    `json:"error,omitempty"` // with its remedy
 
+	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
+	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
+
 	CredentialEnds time.Time `json:"credential_ends,omitzero"` // refresh token, certificate or secret; zero: not known
 	Warning        string    `json:"warning,omitempty"`        // the credential is near its end, with its remedy
 }
@@ -64,6 +67,8 @@ type Destination struct {
 	Dropped   uint64    `json:"dropped_records"`
 	Delivered uint64    `json:"delivered_events"`
 	Error     string    `json:"error,omitempty"` // with its remedy
+
+	LastSuccess time.Time `json:"last_confirmed,omitzero"` // when events were last confirmed since the start
 }
 
 // Trouble lists what is not well, a sentence each; empty when all is.
@@ -72,6 +77,9 @@ func (s *Status) Trouble() []string {
 	for _, x := range s.Sources {
 		if x.State == "failing" {
 			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Error))
+		}
+		if x.Stale != "" {
+			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Stale))
 		}
 		if x.Holes > 0 {
 			all = append(all, fmt.Sprintf("source %s: %d holes in what was read; they are tried again every 6 hours", x.Name, x.Holes))
@@ -94,6 +102,8 @@ type Options struct {
 	TokenFile string // bearer token that requests have to carry; "": none
 	Gatherer  prometheus.Gatherer
 	Status    func() Status
+	History   *History       // for the plots
+	Events    func() []Event // the newest events; nil: their contents are not shown
 	Logger    *slog.Logger
 }
 
@@ -186,4 +196,12 @@ func withToken(token string, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Event is one of the newest events as it was sent.
+type Event struct {
+	At          time.Time // when it was confirmed
+	Source      string
+	Destination string
+	Text        string
 }

@@ -198,8 +198,8 @@ func (p *parser) checkDestination(d *Destination, at string, sources map[string]
 			p.fail(at+"."+key, "from 100ms to 24h")
 		}
 	}
-	if d.Heartbeat != 0 {
-		p.fail(at+".heartbeat", "not available in this version")
+	if d.Heartbeat != 0 && (d.Heartbeat < 10*time.Second || d.Heartbeat > 24*time.Hour) {
+		p.fail(at+".heartbeat", "from 10s to 24h, or \"\" for none")
 	}
 	if _, err := syslog.ParseFacility(d.Facility); err != nil {
 		p.fail(at+".facility", "%v", err)

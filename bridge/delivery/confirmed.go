@@ -168,6 +168,9 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 		if w.ledger.bytes >= w.o.ConfirmBytes || w.ledger.full() || len(w.ledger.current) > 0 && !time.Now().Before(deadline) {
 			return nil
 		}
+		if end := w.announce(c); end != nil {
+			return end
+		}
 		var chunk []item
 		var events int
 		if next.IsZero() || !w.ledger.careful() {
@@ -253,6 +256,7 @@ func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time
 	}
 	select {
 	case w.pending = <-batches:
+	case <-w.announced:
 	case e := <-c.Ended():
 		return false, &e
 	case <-timer.C:
@@ -306,6 +310,11 @@ func (w *Worker) send(c *peerConn, chunk []item) *transport.End {
 		}
 		bytes = w.block
 	}
+	return w.write(c, bytes, size)
+}
+
+// write writes bytes, size of which are frames of records.
+func (w *Worker) write(c *peerConn, bytes []byte, size int) *transport.End {
 	wrote := make(chan error, 1)
 	go func() { _, err := c.Write(bytes); wrote <- err }() // ended by c.Close at the latest
 	watch := w.watch(c)

@@ -74,6 +74,9 @@ func (l *lastingConn) serve(ctx context.Context) *transport.End {
 		if ctx.Err() != nil || l.confirmsNow() || l.betterThere() {
 			return nil
 		}
+		if end := w.announce(l.c); end != nil {
+			return end
+		}
 		chunk, events := w.chunk(ctx)
 		if len(chunk) > 0 {
 			if end := w.rateLimit(l.c, events); end != nil {
@@ -135,6 +138,7 @@ func (l *lastingConn) wait(ctx context.Context) *transport.End {
 	defer timer.Stop()
 	select {
 	case w.pending = <-batches:
+	case <-w.announced:
 	case e := <-l.c.Ended():
 		return &e
 	case <-timer.C:

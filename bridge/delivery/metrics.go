@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Metrics are the metrics of all destinations.
@@ -86,4 +87,24 @@ func (m *Metrics) Shortened(name string, keys []string) {
 	for _, key := range keys {
 		m.shortened.WithLabelValues(name, key).Inc()
 	}
+}
+
+// LatencyTotal is the sum of the delivery latencies of a destination, in seconds, and their number.
+type LatencyTotal struct {
+	Sum   float64
+	Count uint64
+}
+
+// Latency returns the delivery latency of each destination since the start.
+func (m *Metrics) Latency() map[string]LatencyTotal {
+	all := map[string]LatencyTotal{}
+	metrics := make(chan prometheus.Metric)
+	go func() { m.latency.Collect(metrics); close(metrics) }()
+	for metric := range metrics {
+		var one dto.Metric
+		if metric.Write(&one) == nil && len(one.Label) == 1 {
+			all[one.Label[0].GetValue()] = LatencyTotal{one.Histogram.GetSampleSum(), one.Histogram.GetSampleCount()}
+		}
+	}
+	return all
 }

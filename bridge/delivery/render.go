@@ -10,7 +10,7 @@ import (
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
-// Pipeline is the Renderer of a destination: decode, filter, encode, header, frame. It is used by one goroutine.
+// Pipeline is the Renderer of a destination: decode, filter, encode, header, frame. Render is used by one goroutine.
 type Pipeline struct {
 	Destination string
 	Encoder     formats.Encoder
@@ -20,6 +20,7 @@ type Pipeline struct {
 	MaxLength   int    // bytes of one event with its header
 	Hostname    string // HOSTNAME of the header
 	Sources     map[string]SourceInfo
+	Status      bool // events of the bridge itself go to this destination, too
 	Quarantine  Quarantine
 	Quarantined func(source string) // counts a record that was set aside; nil: nobody does
 	Metrics     *Metrics
@@ -41,11 +42,29 @@ const freshFor = 24 * time.Hour
 // with the reason.
 func (p *Pipeline) Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time) {
 	d := &p.detection
+	if r.API == buffer.APIBridge && !p.Status {
+		return dst, 0, time.Time{}
+	}
 	if err := Decode(r, d); err != nil {
 		p.setAside(r, err)
 	} else if p.Filter != nil && !p.Filter.Keep(d) {
 		return dst, 0, time.Time{}
 	}
+	return p.frame(dst, r, d), 1, d.Updated
+}
+
+// RenderPast is Render without the filter, for a record that is not from the buffer. It is safe to call while Render
+// runs.
+func (p *Pipeline) RenderPast(r *buffer.Record) ([]byte, error) {
+	var d formats.Detection
+	if err := Decode(r, &d); err != nil {
+		return nil, err
+	}
+	return p.frame(nil, r, &d), nil
+}
+
+// frame appends the frame of an event.
+func (p *Pipeline) frame(dst []byte, r *buffer.Record, d *formats.Detection) []byte {
 	info := p.Sources[r.Source]
 	d.Extra = append(d.Extra, info.Extra...)
 	host := p.Hostname
@@ -60,7 +79,7 @@ func (p *Pipeline) Render(dst []byte, r *buffer.Record) (out []byte, events int,
 		p.Metrics.Shortened(p.Destination, loss.Shortened)
 		p.Metrics.Shortened(p.Destination, loss.Mistyped)
 	}
-	return p.Framing.End(out, start), 1, d.Updated
+	return p.Framing.End(out, start)
 }
 
 func (p *Pipeline) setAside(r *buffer.Record, reason error) {
@@ -78,7 +97,13 @@ func (p *Pipeline) setAside(r *buffer.Record, reason error) {
 // Decode turns a stored record into the detection it is, with all that the buffer knows of it. After an error d is a
 // minimal detection.
 func Decode(r *buffer.Record, d *formats.Detection) error {
-	_, err := defender.Decode(defender.API(r.API), r.Raw, d)
+	var err error
+	if r.API == buffer.APIBridge {
+		err = formats.DecodeStatus(r.Raw, d)
+		d.API = r.API
+	} else {
+		_, err = defender.Decode(defender.API(r.API), r.Raw, d)
+	}
 	d.Source, d.Pulled, d.Change = r.Source, r.Pulled, formats.ChangeNew
 	if r.Update {
 		d.Change = formats.ChangeUpdate

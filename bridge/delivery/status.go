@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"bytes"
+	"slices"
 	"time"
 )
 
@@ -104,10 +106,37 @@ func (e *stalledError) Error() string {
 func (w *Worker) delivered(items []item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now := time.Now()
 	for i := range items {
 		w.status.Delivered += uint64(items[i].events)
 	}
-	w.status.Last = time.Now()
+	for _, it := range items[max(0, len(items)-recentEvents):] {
+		if it.events > 0 {
+			w.recent = append(w.recent, Sent{At: now, Source: it.record.Source, Frames: bytes.Clone(it.frames[:min(len(it.frames), recentBytes)])})
+		}
+	}
+	w.recent = w.recent[max(0, len(w.recent)-recentEvents):]
+	w.status.Last = now
+}
+
+// Bounds of what is kept of the newest events.
+const (
+	recentEvents = 10
+	recentBytes  = 8 << 10 // of one record's frames
+)
+
+// Sent is a record that was confirmed, as it was sent.
+type Sent struct {
+	At     time.Time // when it was confirmed
+	Source string
+	Frames []byte // with header and framing, the first 8 KiB of them
+}
+
+// Recent returns the newest records that were confirmed, at most 10, oldest first.
+func (w *Worker) Recent() []Sent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.recent)
 }
 
 // problem logs what is wrong on our side, once until it changes.

@@ -95,7 +95,11 @@ type Worker struct {
 
 	hard context.Context // ends drainTime after the one Run was given
 
+	announced chan struct{} // something was announced
+
 	mu     sync.Mutex
+	urgent []byte // to be announced; nil: nothing
+	recent []Sent // the newest records confirmed
 	status Status
 }
 
@@ -107,7 +111,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), growth: 1, peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -159,13 +163,15 @@ func (w *Worker) waitForWork(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if len(w.pending) > 0 || len(w.ledger.again) > 0 {
+	if len(w.pending) > 0 || len(w.ledger.again) > 0 || w.announces() {
 		return true
 	}
 	timer := time.NewTimer(checkEvery)
 	defer timer.Stop()
 	select {
 	case w.pending = <-w.batches:
+		return true
+	case <-w.announced:
 		return true
 	case <-timer.C:
 		return true
