@@ -46,7 +46,7 @@ func (s *runningSource) run(ctx context.Context) {
 func SourceOptions(s *config.Source, stateDir string) source.Options {
 	o := source.Options{Name: s.Name, API: s.API, Cloud: s.Cloud, Region: s.Region, Endpoint: s.Endpoint, TokenURL: s.TokenURL,
 		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), Grant: grantOf(s, stateDir), CAFile: s.CAFile, ProxyURL: s.ProxyURL,
-		PollInterval: s.PollInterval, Lookback: s.Lookback, RequestsPerMinute: s.RequestsPerMinute, NoUpdates: !s.Updates}
+		PollInterval: s.PollInterval, Lookback: s.Lookback, RequestsPerMinute: s.RequestsPerMinute, NoUpdates: !s.Updates, Evidence: s.Events == "evidence"}
 	o.Start = func(now time.Time) time.Time {
 		start, err := config.ParseStart(s.Start, now)
 		if err != nil { // checked when the configuration was read
@@ -67,7 +67,7 @@ func (b *Bridge) buildSources(o Options) error {
 		var err error
 		if s.API == "file" {
 			running.puller, err = source.NewFile(source.FileOptions{Name: s.Name, Path: s.Path, PollInterval: s.PollInterval,
-				NoUpdates: !s.Updates, Buffer: b.buffer, Metrics: metrics, Logger: b.log})
+				NoUpdates: !s.Updates, Evidence: s.Events == "evidence", Buffer: b.buffer, Metrics: metrics, Logger: b.log})
 		} else {
 			running.credential = newCredential(s, b.config.StateDir, tokens.Credential(s.Name), b.log)
 			so := SourceOptions(s, b.config.StateDir)

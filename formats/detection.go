@@ -173,6 +173,7 @@ type Detection struct {
 
 	EvidenceCount string `detection:"evidence_count"` // number of pieces as text; "" when the API has no evidence
 	EvidenceID    string `detection:"evidence_id"`    // with one event per piece of evidence: hash of this piece
+	Verdict       string `detection:"verdict"`        // with one event per piece of evidence: Microsoft's verdict on this piece
 	EvidenceType  string `detection:"evidence_type"`  // with one event per piece of evidence: its type, e.g. "process"
 
 	// Status events of the bridge itself.

@@ -28,6 +28,11 @@ type Record struct {
 	Update  bool      // set by Append: the key was known and its content changed
 	Old     bool      // by back-fill or replay, or older than 24 h when pulled
 	Raw     []byte    // JSON, at most MaxRecord bytes
+
+	// Summary is read by Append and not stored: that many records directly before it in the batch are parts of what
+	// this record is as a whole; there may be fewer, when an earlier batch had the others. When it is not 0, the record is an event only if its key was known, its content
+	// changed and none of its parts is an event. What is remembered of its key is the same either way.
+	Summary int
 }
 
 // APIBridge is the API of records that the bridge itself writes, its status events. Some room above the limit is kept

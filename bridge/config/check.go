@@ -18,9 +18,8 @@ import (
 // unavailable are values that the contract has and this version cannot do yet. Refusing them is better than running
 // without what was asked for.
 var unavailable = map[string][]string{
-	"buffer.type":   {"jetstream"},
-	"source.auth":   {"certificate", "managed-identity", "workload-identity"},
-	"source.events": {"evidence"},
+	"buffer.type": {"jetstream"},
+	"source.auth": {"certificate", "managed-identity", "workload-identity"},
 }
 
 // namePattern keeps names fit for metrics, logs and file names.
@@ -96,7 +95,6 @@ func (p *parser) checkAdmin(c *Config) {
 }
 
 func (p *parser) checkSource(s *Source, at string) {
-	p.available(at+".events", "source.events", s.Events)
 	if s.PollInterval < time.Second {
 		p.fail(at+".poll_interval", "at least 1s")
 	}

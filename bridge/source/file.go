@@ -30,6 +30,7 @@ type FileOptions struct {
 	Path         string        // a path, a glob, or "-" for standard input
 	PollInterval time.Duration // how often new files and appended lines are looked for
 	NoUpdates    bool
+	Evidence     bool      // a record for each piece of evidence, in place of one for the alert
 	Stdin        io.Reader // for "-"; nil: os.Stdin
 	Buffer       buffer.Appender
 	Metrics      *Metrics
@@ -253,15 +254,16 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // fileBatch collects records of a file and appends them with the position behind them.
 type fileBatch struct {
-	f       *File
-	ctx     context.Context
-	records []buffer.Record
-	bytes   int
-	path    string // "": no position is kept
-	at      filePosition
+	collector
+	f    *File
+	path string // "": no position is kept
+	at   filePosition
 }
 
-func (f *File) newBatch(ctx context.Context) *fileBatch { return &fileBatch{f: f, ctx: ctx} }
+func (f *File) newBatch(ctx context.Context) *fileBatch {
+	return &fileBatch{f: f, collector: collector{ctx: ctx, source: f.o.Name, buffer: f.o.Buffer, noUpdates: f.o.NoUpdates,
+		evidence: f.o.Evidence, note: f.note}}
+}
 
 // document adds the records of a JSON text. whole is the text when it is one line: a text without a known record in it
 // becomes a record itself.
@@ -288,44 +290,30 @@ func (b *fileBatch) document(r io.Reader, whole []byte) error {
 }
 
 func (b *fileBatch) add(api defender.API, raw []byte) error {
-	now := time.Now()
-	id, _ := defender.Identify(api, raw)
-	b.records = append(b.records, buffer.Record{Source: b.f.o.Name, API: string(api), Key: id.Key, Changed: id.Changed, Hash: id.Hash,
-		Pulled: now, Old: !id.Changed.IsZero() && now.Sub(id.Changed) > oldAfter, Raw: raw})
-	if b.bytes += len(raw); b.bytes >= batchBytes || len(b.records) >= batchRecords {
-		return b.store(nil)
-	}
-	return nil
+	_, err := b.collect(api, raw)
+	return err
 }
 
 // flush appends what is left, with the position.
 func (b *fileBatch) flush() error {
 	if b.path == "" {
-		return b.store(nil)
+		return b.collector.flush(nil)
 	}
 	b.f.positions[b.path] = b.at
 	data, err := json.Marshal(b.f.positions)
 	if err != nil {
 		return err
 	}
-	return b.store(data)
+	return b.collector.flush(data)
 }
 
-func (b *fileBatch) store(checkpoint []byte) error {
-	if len(b.records) == 0 && checkpoint == nil {
-		return nil
-	}
-	outcome, err := b.f.o.Buffer.Append(b.ctx, buffer.Batch{Source: b.f.o.Name, Records: b.records, NoUpdates: b.f.o.NoUpdates, Checkpoint: checkpoint})
-	if err != nil {
-		return &storeError{err}
-	}
-	b.records, b.bytes = nil, 0
-	b.f.mu.Lock()
-	b.f.status.Pulled += uint64(outcome.New + outcome.Updated)
-	b.f.status.Duplicates += uint64(outcome.Known)
-	b.f.mu.Unlock()
-	b.f.o.Metrics.pulled(b.f.o.Name, outcome.New+outcome.Updated, outcome.Known)
-	return nil
+// note counts what became of records.
+func (f *File) note(outcome buffer.Outcome) {
+	f.mu.Lock()
+	f.status.Pulled += uint64(outcome.New + outcome.Updated)
+	f.status.Duplicates += uint64(outcome.Known)
+	f.mu.Unlock()
+	f.o.Metrics.pulled(f.o.Name, outcome.New+outcome.Updated, outcome.Known)
 }
 
 // Status returns a snapshot.

@@ -244,47 +244,23 @@ type storeError struct{ error }
 
 func (e *storeError) Unwrap() error { return e.error }
 
-// batch collects records and appends them.
+// batch collects the records of a window.
 type batch struct {
-	s       *Source
-	ctx     context.Context
-	records []buffer.Record
-	bytes   int
-	rows    int
-	keys    map[string]struct{} // of all records of the window
+	collector
+	s    *Source
+	rows int
+	keys map[string]struct{} // of all rows of the window
 }
 
 func (s *Source) newBatch(ctx context.Context) *batch {
-	return &batch{s: s, ctx: ctx, keys: map[string]struct{}{}}
+	return &batch{s: s, keys: map[string]struct{}{}, collector: collector{ctx: ctx, source: s.o.Name, buffer: s.o.Buffer,
+		noUpdates: s.o.NoUpdates, evidence: s.o.Evidence, note: s.note}}
 }
 
 // add takes one record of a page.
 func (b *batch) add(raw []byte) error {
 	b.rows++
-	now := time.Now()
-	id, err := defender.Identify(defender.API(b.s.api.name), raw)
-	if err != nil {
-		b.s.log.Debug("a record could not be read; it is delivered in a minimal form", "error", err)
-	}
-	b.keys[id.Key] = struct{}{}
-	b.records = append(b.records, buffer.Record{Source: b.s.o.Name, API: b.s.api.name, Key: id.Key, Changed: id.Changed, Hash: id.Hash,
-		Pulled: now, Old: !id.Changed.IsZero() && now.Sub(id.Changed) > oldAfter, Raw: raw})
-	if b.bytes += len(raw); b.bytes >= batchBytes || len(b.records) >= batchRecords {
-		return b.flush(nil)
-	}
-	return nil
-}
-
-// flush appends what there is, with a new checkpoint unless it is nil.
-func (b *batch) flush(checkpoint []byte) error {
-	if len(b.records) == 0 && checkpoint == nil {
-		return nil
-	}
-	outcome, err := b.s.o.Buffer.Append(b.ctx, buffer.Batch{Source: b.s.o.Name, Records: b.records, NoUpdates: b.s.o.NoUpdates, Checkpoint: checkpoint})
-	if err != nil {
-		return &storeError{err}
-	}
-	b.records, b.bytes = nil, 0
-	b.s.note(outcome)
-	return nil
+	key, err := b.collect(defender.API(b.s.api.name), raw)
+	b.keys[key] = struct{}{}
+	return err
 }

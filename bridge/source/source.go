@@ -45,6 +45,7 @@ type Options struct {
 	RequestsPerMinute int
 	Start             func(now time.Time) time.Time // where the first run begins
 	NoUpdates         bool
+	Evidence          bool // a record for each piece of evidence, in place of one for the alert
 	Backoff           Backoff
 
 	Buffer       buffer.Appender

@@ -48,6 +48,7 @@ func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err e
 func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	d.Reset()
 	d.API, d.Raw, d.Kind = string(api), raw, formats.KindAlert
+	readPart(raw, d)
 	p := &problemList{}
 	switch api {
 	case Detections:
@@ -81,6 +82,9 @@ func SetTime(d *formats.Detection) {
 	d.Time = d.Created
 	if d.Change == formats.ChangeUpdate && !d.Updated.IsZero() && d.API != string(Detections) {
 		d.Time = d.Updated
+	}
+	if d.EvidenceID != "" && d.Change == formats.ChangeNew && len(d.Evidence) > 0 && d.Evidence[0].Created.After(d.Time) {
+		d.Time = d.Evidence[0].Created // evidence that came later than the alert
 	}
 	if d.Time.IsZero() {
 		d.Time = d.Updated

@@ -92,6 +92,10 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 	if all == nil {
 		return
 	}
+	if d.EvidenceID != "" {
+		s.addPart(d, all, typeOf, p)
+		return
+	}
 	d.EvidenceCount = strconv.Itoa(len(all))
 	if len(all) > maxEvidence {
 		p.add("evidence", "only the first "+strconv.Itoa(maxEvidence)+" pieces were read")
@@ -107,9 +111,7 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 			continue
 		}
 		e.rank = e.telling()
-		d.Evidence = append(d.Evidence, formats.Evidence{Type: e.kind, Created: p.moment("evidence time", text(first(e.Created, e.EvidenceCreationTime))),
-			Verdict: string(e.Verdict), Remediation: string(e.RemediationStatus), RemediationDetail: string(e.RemediationStatusDetails),
-			DetectionStatus: string(e.DetectionStatus), Roles: e.Roles, Tags: e.Tags, Raw: e.raw})
+		d.Evidence = append(d.Evidence, e.evidence(p))
 		r.pieces = append(r.pieces, e)
 	}
 	r.ranked = append(r.ranked, r.pieces...)
@@ -123,6 +125,32 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 	if len(r.ranked) > 0 && d.Remediation == "" {
 		d.Remediation = r.ranked[0].remediation()
 	}
+}
+
+// addPart reads the record of one piece of evidence: the piece, then the device and the account it belongs to.
+func (s *scanner) addPart(d *formats.Detection, all pieces, typeOf func(*piece) string, p *problemList) {
+	for i, e := range all {
+		if e == nil {
+			continue
+		}
+		e.kind = typeOf(e)
+		e.fill(d)
+		if i > 0 {
+			continue
+		}
+		e.fillNested(d)
+		d.Evidence = append(d.Evidence, e.evidence(p))
+		d.EvidenceType, d.Verdict, d.Remediation = e.kind, string(e.Verdict), e.remediation()
+		s.evidence.repeated(e)
+		s.evidence.pieces = append(s.evidence.pieces, e)
+	}
+}
+
+// evidence is what all pieces have in common.
+func (e *piece) evidence(p *problemList) formats.Evidence {
+	return formats.Evidence{Type: e.kind, Created: p.moment("evidence time", text(first(e.Created, e.EvidenceCreationTime))),
+		Verdict: string(e.Verdict), Remediation: string(e.RemediationStatus), RemediationDetail: string(e.RemediationStatusDetails),
+		DetectionStatus: string(e.DetectionStatus), Roles: e.Roles, Tags: e.Tags, Raw: e.raw}
 }
 
 // telling orders pieces by how much they tell: verdict first, then role; the order of the API decides the rest.

@@ -33,8 +33,13 @@ type Identity struct {
 func Identify(api API, raw []byte) (Identity, error) {
 	s := newScanner()
 	defer s.release()
+	defer s.detection.Reset()
+	return s.identify(api, raw)
+}
+
+// identify leaves the record decoded in s.detection.
+func (s *scanner) identify(api API, raw []byte) (Identity, error) {
 	d := &s.detection
-	defer d.Reset()
 	_, err := s.decode(api, raw, d)
 	if err != nil {
 		sum := sha256.Sum256(raw)
@@ -49,6 +54,9 @@ func Identify(api API, raw []byte) (Identity, error) {
 	}
 	if d.Kind == formats.KindIncident && api == Incidents && id.Key != "" {
 		id.Key = "incident:" + id.Key // an incident and an alert of one number are two records
+	}
+	if d.EvidenceID != "" && id.Key != "" {
+		id.Key += "#" + d.EvidenceID
 	}
 	switch {
 	case id.Key == "":

@@ -17,6 +17,7 @@ func keyRules() []rule {
 		{"equal time, other hash version", "a Hash of another version with an equal Changed is no change of content", hashVersion},
 		{"no updates", "with NoUpdates a changed record counts as known, and its new state is remembered", noUpdates},
 		{"key twice in a batch", "a key that comes twice in a batch is decided as if in two batches", twiceInBatch},
+		{"summary", "a summary is an event only if its key was known, its content changed and none of its parts is an event", summary},
 		{"keys outlive records", "keys are remembered when the records are delivered and the buffer was opened again", keysOutlive},
 	}
 }
@@ -123,4 +124,30 @@ func keysOutlive(h *harness) {
 	h.fill("s", "other", 50, 20_000)
 	h.reopen()
 	h.wantOutcome(h.append("s", h.record("s", "k0", at(0), "x"), h.record("s", "k49", at(49), "x")), 0, 0, 2)
+}
+
+func summary(h *harness) {
+	q := h.queue(buffer.Destination{Name: "d"})
+	of := func(key string, parts, seconds int, content string) buffer.Record {
+		r := h.record("s", key, at(seconds), content)
+		r.Summary = parts
+		return r
+	}
+	part := func(key string, seconds int, content string) buffer.Record {
+		return h.record("s", key, at(seconds), content)
+	}
+	h.wantOutcome(h.append("s", part("a1", 1, "1"), part("a2", 1, "1"), of("a", 2, 1, "1"), part("b1", 1, "1"), of("b", 1, 1, "1")), 3, 0, 2)
+	h.wantKeys(h.take(q, 3), "a1", "a2", "b1")
+	h.wantOutcome(h.append("s", part("a1", 1, "1"), of("a", 1, 1, "1")), 0, 0, 2)
+	h.wantOutcome(h.append("s", part("a1", 2, "1"), part("a2", 2, "2"), of("a", 2, 2, "2"), part("b1", 2, "1"), of("b", 1, 2, "2")), 0, 2, 3)
+	h.wantKeys(h.take(q, 2), "a2", "b")
+	h.wantOutcome(h.append("s", part("a1", 3, "1"), of("a", 1, 3, "2")), 0, 0, 2)
+	h.reopen()
+	q = h.queue(buffer.Destination{Name: "d"})
+	h.take(q, 5)
+	h.wantOutcome(h.append("s", part("b1", 3, "1"), of("b", 1, 3, "3"), part("a1", 3, "1"), of("a", 1, 3, "3"), part("c1", 3, "1"), of("c", 1, 3, "3")), 1, 2, 3)
+	if got := h.take(q, 3); got[0].Key != "b" || got[1].Key != "a" || !got[1].Update || got[2].Key != "c1" {
+		h.Fatalf("taken: %+v", got)
+	}
+	h.wantOutcome(h.append("s", part("c", 4, "4")), 0, 1, 0)
 }

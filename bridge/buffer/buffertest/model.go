@@ -87,7 +87,7 @@ func (m *model) append(t *rapid.T) {
 		content := rapid.StringMatching(`[a-c]`).Draw(t, "content")
 		r := buffer.Record{
 			API: "alerts", Key: key, Changed: time.Unix(int64(rapid.IntRange(0, 5).Draw(t, "changed")), 0).UTC(),
-			Hash: hash(content), Pulled: m.clock, Raw: make([]byte, rapid.IntRange(0, 3000).Draw(t, "size")),
+			Hash: hash(content), Summary: min(len(b.Records), max(0, rapid.IntRange(-6, 3).Draw(t, "summary"))), Pulled: m.clock, Raw: make([]byte, rapid.IntRange(0, 3000).Draw(t, "size")),
 		}
 		b.Records = append(b.Records, r)
 	}
@@ -135,8 +135,12 @@ func (m *model) expect(b buffer.Batch) (o buffer.Outcome, events []event) {
 			k.last, k.seen = r.Hash, append(k.seen, r.Hash)
 		}
 		m.known[id] = k
+		isEvent = isEvent && !(seen && b.NoUpdates)
+		if r.Summary > 0 {
+			isEvent = isEvent && seen && !slices.ContainsFunc(events, func(e event) bool { return e.index >= i-r.Summary })
+		}
 		switch {
-		case !isEvent || seen && b.NoUpdates:
+		case !isEvent:
 			o.Known++
 			continue
 		case seen:

@@ -138,6 +138,9 @@ func (p *plan) decide(r *request) decision {
 		if v == verdictUpdate && r.batch.NoUpdates {
 			v = verdictRemembered
 		}
+		if rec.Summary > 0 && (v == verdictNew || v == verdictUpdate && d.storedSince(i-rec.Summary)) {
+			v = verdictRemembered
+		}
 		switch v {
 		case verdictKnown:
 			d.outcome.Known++
@@ -157,6 +160,12 @@ func (p *plan) decide(r *request) decision {
 		d.states[r.ids[i]] = state
 	}
 	return d
+}
+
+// storedSince tells whether any record from that index of the batch on is an event.
+func (d *decision) storedSince(index int) bool {
+	n := len(d.stored)
+	return n > 0 && d.stored[n-1].index >= index
 }
 
 func (p *plan) lookup(batch map[keyID]keyState, id keyID) (keyState, bool) {

@@ -1,0 +1,97 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+// collector makes records of what an API or a file gives and appends them in batches.
+type collector struct {
+	ctx       context.Context
+	source    string
+	buffer    buffer.Appender
+	noUpdates bool
+	evidence  bool
+	note      func(buffer.Outcome)
+
+	records []buffer.Record
+	bytes   int
+
+	first  int // of the records of the alert whose evidence is being collected
+	events int // of that alert, in batches appended already
+}
+
+// collect takes one record, or with evidence the records that it is split into, and returns its key.
+func (c *collector) collect(api defender.API, raw []byte) (key string, err error) {
+	if !c.evidence {
+		id, _ := defender.Identify(api, raw) // what cannot be read is delivered in a minimal form
+		return id.Key, c.add(api, defender.Part{Identity: id, Record: raw})
+	}
+	c.first, c.events = len(c.records), 0
+	err = defender.SplitEvidence(api, raw, func(p defender.Part) error {
+		key = p.Key // the last one is the alert's own
+		if p.Summary && c.events > 0 {
+			return c.remember(api, p)
+		}
+		return c.add(api, p)
+	})
+	return key, err
+}
+
+func (c *collector) record(api defender.API, p defender.Part) buffer.Record {
+	now := time.Now()
+	return buffer.Record{Source: c.source, API: string(api), Key: p.Key, Changed: p.Changed, Hash: p.Hash,
+		Pulled: now, Old: !p.Changed.IsZero() && now.Sub(p.Changed) > oldAfter, Raw: p.Record}
+}
+
+func (c *collector) add(api defender.API, p defender.Part) error {
+	r := c.record(api, p)
+	if p.Summary {
+		r.Summary = max(1, len(c.records)-c.first)
+	}
+	c.records = append(c.records, r)
+	if c.bytes += len(p.Record); c.bytes >= batchBytes || len(c.records) >= batchRecords {
+		return c.flush(nil)
+	}
+	return nil
+}
+
+// remember stores the state of an alert whose evidence took more than one batch and was an event in an earlier one:
+// the alert itself is none then. After a crash in between it may be one, which repeats and loses nothing.
+func (c *collector) remember(api defender.API, p defender.Part) error {
+	if err := c.flush(nil); err != nil {
+		return err
+	}
+	r := c.record(api, p)
+	r.Summary = 1
+	return c.append(buffer.Batch{Source: c.source, NoUpdates: true, Records: []buffer.Record{r}})
+}
+
+// flush appends what there is, with a new checkpoint unless it is nil.
+func (c *collector) flush(checkpoint []byte) error {
+	if len(c.records) == 0 && checkpoint == nil {
+		return nil
+	}
+	err := c.append(buffer.Batch{Source: c.source, Records: c.records, NoUpdates: c.noUpdates, Checkpoint: checkpoint})
+	if err == nil {
+		c.records, c.bytes, c.first = nil, 0, 0
+	}
+	return err
+}
+
+func (c *collector) append(b buffer.Batch) error {
+	outcome, err := c.buffer.Append(c.ctx, b)
+	if err != nil {
+		return &storeError{err}
+	}
+	for _, r := range b.Records[min(c.first, len(b.Records)):] {
+		if r.Number != 0 {
+			c.events++
+		}
+	}
+	c.note(outcome)
+	return nil
+}
