@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
 )
@@ -24,6 +26,12 @@ import (
 type Options struct {
 	Logger  *slog.Logger
 	Version string
+
+	// What the bridge meets the world through; nil: the machine's own. For simulations.
+	HTTP   http.RoundTripper               // to the APIs and the token endpoints
+	Dial   delivery.DialFunc               // to the destinations
+	FS     vfs.FS                          // the files of the buffer's log
+	Commit func(commit func() error) error // surrounds each commit of the buffer's index
 }
 
 // Bridge is a running siembridge: sources, the buffer and destinations.
@@ -52,7 +60,8 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{config: c, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now()}
 	b.hostname = thisHost()
 	var err error
-	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry}); err != nil {
+	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
+		FS: o.FS, Transaction: o.Commit}); err != nil {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
 	b.history = admin.OpenHistory(filepath.Join(c.StateDir, "history.json"), b.log)
@@ -69,7 +78,7 @@ func (b *Bridge) build(o Options) error {
 	b.registry.MustRegister(b.quarantined)
 	// Destinations before sources: a new destination starts at what is pulled from now on.
 	for i := range b.config.Destinations {
-		w, err := b.worker(&b.config.Destinations[i])
+		w, err := b.worker(&b.config.Destinations[i], o.Dial)
 		if err != nil {
 			return err
 		}

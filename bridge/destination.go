@@ -70,11 +70,20 @@ func NewPipeline(d *config.Destination, sources []config.Source, hostname string
 	return p, nil
 }
 
-// worker builds the worker of a destination.
-func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
+// worker builds the worker of a destination, which connects by dial; nil: over the network of this machine.
+func (b *Bridge) worker(d *config.Destination, dial delivery.DialFunc) (*delivery.Worker, error) {
 	dialer, err := NewDialer(d)
 	if err != nil {
 		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+	}
+	if dial == nil {
+		dial = func(ctx context.Context, address, resolved string) (delivery.Conn, error) {
+			c, err := dialer.Dial(ctx, address, resolved)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		}
 	}
 	pipeline, err := NewPipeline(d, b.config.Sources, b.hostname)
 	if err != nil {
@@ -99,13 +108,7 @@ func (b *Bridge) worker(d *config.Destination) (*delivery.Worker, error) {
 	w := delivery.New(delivery.Options{
 		Name: d.Name, Addresses: d.Address, Acknowledge: d.Confirm == "ack", ConfirmBytes: int(d.ConfirmBytes),
 		ConfirmInterval: d.ConfirmInterval, ConfirmTimeout: d.ConfirmTimeout, RateLimit: d.RateLimit,
-		Dial: func(ctx context.Context, address, resolved string) (delivery.Conn, error) {
-			c, err := dialer.Dial(ctx, address, resolved)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
-		},
+		Dial:  dial,
 		Queue: queue, Renderer: pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.deliveryMetrics,
 	})
 	if d.Heartbeat > 0 {

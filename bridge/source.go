@@ -72,7 +72,7 @@ func (b *Bridge) buildSources(o Options) error {
 			running.credential = newCredential(s, b.config.StateDir, tokens.Credential(s.Name), b.log)
 			so := SourceOptions(s, b.config.StateDir)
 			so.Start = b.lookBack(so.Start)
-			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version = b.buffer, limits, metrics, tokens, b.log, o.Version
+			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version, so.Transport = b.buffer, limits, metrics, tokens, b.log, o.Version, o.HTTP
 			running.puller, err = source.New(so)
 		}
 		if err != nil {

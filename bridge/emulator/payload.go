@@ -166,6 +166,17 @@ func (g *Generator) carry(incident map[string]any, stamp, before string) (ids []
 	return ids
 }
 
+// Revise returns a record of an API as it is shown once its title was changed at t.
+func (r Record) Revise(api string, t time.Time, title string) Record {
+	fields := maps.Clone(r.fields)
+	names := map[string][2]string{"detections": {"AlertTitle", "LastProcessedTimeUtc"}, "alerts": {"title", "lastUpdateTime"}}[api]
+	if names[0] == "" {
+		names = [2]string{"title", "lastUpdateDateTime"}
+	}
+	fields[names[0]], fields[names[1]] = title, microsoftTime(t)
+	return Record{ID: r.ID, Changed: t.Truncate(100 * time.Nanosecond), Visible: r.Visible, fields: fields}
+}
+
 // microsoftTime writes a time as Microsoft does: seven digits, trailing zeros cut.
 func microsoftTime(t time.Time) string {
 	s := t.UTC().Format("2006-01-02T15:04:05.0000000")

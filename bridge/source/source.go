@@ -40,6 +40,7 @@ type Options struct {
 	Grant  func(app entra.App) entra.Grant // another credential; nil: the client secret
 
 	CAFile, ProxyURL  string
+	Transport         http.RoundTripper // instead of the network; nil: the network
 	PollInterval      time.Duration
 	Lookback          time.Duration
 	RequestsPerMinute int
@@ -150,7 +151,11 @@ func newHTTP(o *Options) (*http.Client, error) {
 			return nil, fmt.Errorf("ca_file %s: %w", o.CAFile, err)
 		}
 	}
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+	var transport http.RoundTripper = t
+	if o.Transport != nil {
+		transport = o.Transport
+	}
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // Run polls until ctx ends.

@@ -1,0 +1,442 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/bridge/transport"
+)
+
+// world is all that there is in a simulated night.
+type world struct {
+	t         *testing.T
+	dir       string
+	random    *rand.Rand // of the script; faults has its own, since goroutines draw from it in any order
+	calm      bool       // no faults
+	generator *emulator.Generator
+	tenant    *emulator.Tenant
+	net       *emulator.Network
+	peers     []*siem
+	config    *config.Config
+	log       *slog.Logger
+
+	records []*entry
+
+	bridge *Bridge
+	cancel context.CancelFunc
+	ended  chan struct{}
+	store  *faultfs.Disk
+
+	mu       sync.Mutex
+	faults   *rand.Rand
+	lost     float64 // share of requests that get no answer: half of them reach the server
+	disk     float64 // share of steps on the disk that fail, half of them happen
+	doom     int     // so many steps on the disk until the bridge dies; 0: it lives on
+	gone     bool    // the bridge is dead: nothing of it reaches anything any more
+	conns    []*conn
+	restarts int
+}
+
+// entry is a record of the tenant in its present state.
+type entry struct {
+	api    string
+	record emulator.Record
+	state  string
+}
+
+// siem is a receiver.
+type siem struct {
+	*emulator.Peer
+	name string
+	read int // lines looked at
+	seen map[string]int
+	size map[string]int
+}
+
+// conn is a connection of the bridge, which remembers how it ended.
+type conn struct {
+	*emulator.Pipe
+	w     *world
+	to    string
+	ended chan transport.End
+
+	mu     sync.Mutex
+	half   bool
+	clean  bool // FIN in answer to a half-close
+	closed bool
+}
+
+var nightAPIs = []string{"graph-alerts", "alerts", "detections"}
+
+func newWorld(t *testing.T, dir string, seed uint64) *world {
+	w := &world{t: t, dir: dir, random: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
+		generator: emulator.NewGenerator(seed, false), tenant: emulator.NewTenant(seed), net: emulator.NewNetwork()}
+	w.calm = seed%8 == 0
+	w.log = slog.New(slog.DiscardHandler)
+	if *night > 0 {
+		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	w.tenant.SeedRefresh("seed-of-the-chain")
+	for _, name := range []string{"qradar", "arcsight"} {
+		o := emulator.PeerOptions{Buffer: 1 << (12 + w.random.IntN(9)), Slow: w.pick0(0, 0, time.Millisecond, 10*time.Millisecond),
+			Storing: w.pick0(0, 0, time.Millisecond, 5*time.Millisecond), RoundTrip: w.pick0(0, 30*time.Millisecond, 200*time.Millisecond)}
+		w.peers = append(w.peers, &siem{Peer: w.net.Listen(name+":514", o), name: name, seen: map[string]int{}, size: map[string]int{}})
+	}
+	w.config = w.configuration()
+	return w
+}
+
+// pick draws a time up to one of those given; pick0 one of those given.
+func (w *world) pick(of ...time.Duration) time.Duration {
+	return time.Duration(w.random.Int64N(int64(of[w.random.IntN(len(of))]))) + time.Millisecond
+}
+func (w *world) pick0(of ...time.Duration) time.Duration { return of[w.random.IntN(len(of))] }
+
+func (w *world) pass(d time.Duration) { <-time.After(d) }
+
+func (w *world) say(what string, args ...any) {
+	w.log.Debug("night: " + fmt.Sprint(append([]any{what}, args...)...))
+}
+
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+func (w *world) configuration() *config.Config {
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "state_dir = %q\n[admin]\nlisten = \"\"\n", filepath.Join(w.dir, "state"))
+	seed := filepath.Join(w.dir, "refresh")
+	if err := os.WriteFile(seed, []byte("seed-of-the-chain"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	first := w.random.IntN(len(nightAPIs))
+	for i, api := range []string{nightAPIs[first], nightAPIs[(first+1)%len(nightAPIs)]} {
+		auth := "client_secret = \"" + w.tenant.Secret + "\""
+		if i == 0 && w.random.IntN(2) == 0 {
+			auth += "\nauth = \"refresh-token\"\nrefresh_token_file = \"" + seed + "\""
+		}
+		fmt.Fprintf(&text, "[[source]]\nname = %q\napi = %q\nendpoint = \"http://127.0.0.1%s\"\ntoken_url = \"http://127.0.0.1%s\"\ntenant_id = %q\nclient_id = %q\n%s\nstart = \"-1h\"\nlookback = \"10m\"\npoll_interval = \"%ds\"\n",
+			api, api, emulator.Endpoint(api), w.tenant.TokenPath(api), w.tenant.ID, w.tenant.ClientID, auth, 20+w.random.IntN(100))
+	}
+	for _, p := range w.peers {
+		fmt.Fprintf(&text, "[[destination]]\nname = %q\ntype = %q\ntransport = \"tcp\"\naddress = \"%s:514\"\nhostname = \"night\"\nconfirm_bytes = \"%dKiB\"\nconfirm_timeout = \"%s\"\n",
+			p.name, p.name, p.name, 64<<w.random.IntN(3), w.pick0(2*time.Second, 30*time.Second))
+	}
+	c, err := config.Parse("night.toml", text.String())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.random.IntN(3) == 0 {
+		c.Buffer.MaxSize = 192 << 10 // full within minutes: pulling waits
+	}
+	return c
+}
+
+// start runs a bridge on the state directory, again when it dies or fails while it starts.
+func (w *world) start() {
+	for try := 0; ; try++ {
+		if try > 100 {
+			w.t.Fatal("the bridge does not start")
+		}
+		index := filepath.Join(w.config.StateDir, "buffer", "index.db")
+		w.store = &faultfs.Disk{Index: index, Decide: w.decide}
+		w.set(func() { w.gone = false })
+		b, err := New(w.config, Options{Logger: w.log, Version: "night", HTTP: roundTripper{w}, Dial: w.dial, FS: w.store, Commit: w.store.Commit})
+		if err != nil {
+			w.say("start", err)
+			w.loseWhatDies()
+			continue
+		}
+		w.bridge, w.ended = b, make(chan struct{})
+		ctx, cancel := context.WithCancel(context.Background())
+		w.cancel = cancel
+		go func() {
+			defer close(w.ended)
+			if err := b.Run(ctx); err != nil {
+				w.say("run", err)
+			}
+		}()
+		return
+	}
+}
+
+// stop ends the bridge, as SIGTERM does if it is alive.
+func (w *world) stop() {
+	w.cancel()
+	<-w.ended
+	w.set(func() {
+		w.restarts++
+		for _, c := range w.conns {
+			c.Close()
+		}
+	})
+	w.loseWhatDies()
+}
+
+// loseWhatDies takes the power away from a disk that died, half of the time.
+func (w *world) loseWhatDies() {
+	if w.store.Dead() && w.random.IntN(2) == 0 {
+		if err := w.store.PowerLoss(w.random); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// restartIfDead starts the bridge again when its disk has died under it.
+func (w *world) restartIfDead() {
+	if w.store.Dead() {
+		w.say("dead", w.store)
+		w.stop()
+		w.start()
+	}
+}
+
+// decide draws what becomes of a step on the disk.
+func (w *world) decide(_ int, _ string) faultfs.Effect {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.doom > 0 {
+		if w.doom--; w.doom == 0 {
+			w.gone = true
+			for _, c := range w.conns {
+				go c.Close() // as its system does; not under the disk's lock
+			}
+			return faultfs.Dies + faultfs.Effect(w.faults.IntN(3))
+		}
+	}
+	if w.faults.Float64() < w.disk {
+		return faultfs.Fails + faultfs.Effect(w.faults.IntN(2))
+	}
+	return faultfs.Works
+}
+
+// appear puts records into the tenant, some of which show late.
+func (w *world) appear(n int) {
+	for range n {
+		api := w.config.Sources[w.random.IntN(2)].API
+		now := time.Now()
+		state := fmt.Sprintf("state-%d", len(w.records))
+		r := w.generator.Record(api, now).Revise(api, now, state)
+		if w.random.IntN(3) == 0 {
+			r.Visible = now.Add(w.pick(time.Second, time.Minute, 8*time.Minute))
+		}
+		w.records = append(w.records, &entry{api, r, state})
+		w.tenant.Add(api, r)
+	}
+}
+
+// revise changes records.
+func (w *world) revise(n int) {
+	for range n {
+		if len(w.records) == 0 {
+			return
+		}
+		w.pass(time.Millisecond)
+		i := w.random.IntN(len(w.records))
+		e := w.records[i]
+		e.state += "x"
+		e.record = e.record.Revise(e.api, time.Now(), e.state)
+		w.tenant.Add(e.api, e.record)
+	}
+}
+
+// heal ends all faults.
+func (w *world) heal() {
+	w.say("heal")
+	w.tenant.SetFaults(emulator.Faults{})
+	w.set(func() { w.lost, w.disk, w.doom = 0, 0, 0 })
+	for _, p := range w.peers {
+		p.Start()
+	}
+	w.restartIfDead()
+}
+
+// end stops everything, so that nothing is left in the bubble.
+func (w *world) end() {
+	w.cancel()
+	<-w.ended
+	w.net.Close()
+	w.pass(time.Hour)
+}
+
+var stateOf = regexp.MustCompile(`state-\d+x*`)
+
+// read looks at what a receiver has stored meanwhile.
+func (p *siem) look(t *testing.T) {
+	lines := p.Lines()
+	for ; p.read < len(lines); p.read++ {
+		line := lines[p.read]
+		state := stateOf.Find(line)
+		if got := emulator.Inspect(line); got.Err != nil || got.Event == nil || state == nil {
+			t.Errorf("%s: malformed: %v\n%q", p.name, got.Err, line)
+			continue
+		}
+		p.seen[string(state)]++
+		p.size[string(state)] = len(line) + 1
+	}
+}
+
+// missing counts the records whose last state a receiver does not have.
+func (w *world) missing(p *siem) (n int, first string) {
+	p.look(w.t)
+	for _, e := range w.records {
+		if p.seen[e.state] == 0 {
+			if n++; n == 1 {
+				first = e.api + " " + e.state
+			}
+		}
+	}
+	return n, first
+}
+
+// wait lets time pass until everything has arrived and is released.
+func (w *world) wait(most time.Duration) {
+	for end := time.Now().Add(most); ; {
+		left := int64(0)
+		for _, p := range w.peers {
+			n, _ := w.missing(p)
+			left += int64(n)
+		}
+		for _, d := range w.bridge.Status().Destinations {
+			left += d.Pending
+		}
+		if left == 0 {
+			w.pass(time.Minute)
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Errorf("after %s %d records are missing or not confirmed: %+v", most, left, w.bridge.Status())
+			return
+		}
+		w.pass(10 * time.Second)
+	}
+}
+
+// check holds what the receivers have against what there was.
+func (w *world) check() {
+	for _, p := range w.peers {
+		if n, first := w.missing(p); n > 0 {
+			w.t.Errorf("%s: %d of %d records are missing, the first is %s", p.name, n, len(w.records), first)
+		}
+		repeated := 0
+		for state, n := range p.seen {
+			repeated += (n - 1) * p.size[state]
+		}
+		if allowed := w.explained(p.name); repeated > allowed {
+			w.t.Errorf("%s: %d bytes came again, unclean ends and restarts explain %d", p.name, repeated, allowed)
+		}
+	}
+}
+
+// tail of a confirmed connection in bytes, that is sent again when the next connection does not live.
+const tail = 256 << 10
+
+// explained is how many bytes may have come again at a destination.
+func (w *world) explained(name string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n = w.restarts * 2 * tail // confirmed and not released on disk
+	for _, c := range w.conns {
+		c.mu.Lock()
+		if c.to == name+":514" && !c.clean {
+			n += int(c.Written())
+			if !c.closed {
+				n += tail
+			}
+		}
+		c.mu.Unlock()
+	}
+	return n
+}
+
+// dial connects the bridge to a receiver; a dead one reaches none.
+func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	w.mu.Lock()
+	gone := w.gone
+	w.mu.Unlock()
+	pipe, err := (*emulator.Pipe)(nil), errors.New("the bridge is dead")
+	if !gone {
+		pipe, err = w.net.Dial(ctx, address, resolved)
+	}
+	if err != nil {
+		return nil, &transport.DialError{Address: address, What: err.Error(), Remedy: "Check it", Err: err}
+	}
+	c := &conn{Pipe: pipe, w: w, to: address, ended: make(chan transport.End, 1)}
+	w.set(func() { w.conns = append(w.conns, c) })
+	go func() { // ends with the connection
+		end := <-pipe.Ended()
+		c.mu.Lock()
+		c.clean = c.half && end.Kind == transport.EndFIN
+		c.mu.Unlock()
+		c.ended <- end
+	}()
+	return c, nil
+}
+
+// Ended implements delivery.Conn.
+func (c *conn) Ended() <-chan transport.End { return c.ended }
+
+// HalfClose implements delivery.Conn.
+func (c *conn) HalfClose() error {
+	c.mu.Lock()
+	c.half = true
+	c.mu.Unlock()
+	return c.Pipe.HalfClose()
+}
+
+// Close implements delivery.Conn. A connection that carried nothing and is closed by the bridge explains nothing.
+func (c *conn) Close() {
+	c.mu.Lock()
+	c.closed = c.closed || c.Written() == 0
+	c.mu.Unlock()
+	c.Pipe.Close()
+}
+
+// roundTripper carries requests to the tenant.
+type roundTripper struct{ w *world }
+
+// RoundTrip loses some requests before the server, some answers behind it, and lets some wait for nothing.
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
+	w := r.w
+	w.mu.Lock()
+	gone, lost := w.gone, w.faults.Float64() < w.lost
+	how, latency := w.faults.IntN(4), time.Duration(w.faults.IntN(800))*time.Millisecond
+	w.mu.Unlock()
+	select {
+	case <-time.After(latency):
+	case <-request.Context().Done():
+		return nil, request.Context().Err()
+	}
+	switch {
+	case gone, lost && how == 0:
+		return nil, errors.New("connection refused")
+	case lost && how == 1:
+		<-request.Context().Done() // a black hole; the client's time-out ends it
+		return nil, request.Context().Err()
+	}
+	response, err := serve(w.tenant, request)
+	if lost && err == nil { // it was served, and nobody hears of it
+		return nil, io.ErrUnexpectedEOF
+	}
+	return response, err
+}
