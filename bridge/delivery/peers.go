@@ -16,7 +16,7 @@ const (
 	backoffMost  = 30 * time.Second
 	probeTime    = 20 * time.Second // one probe
 	probeSpan    = time.Minute      // this long, and so many probes,
-	probeCount   = 3                // without a clean end: the receiver cannot confirm
+	probeCount   = 3                // met by silence: the receiver cannot confirm
 	refusalsMost = 3                // second connections ended in a row: the receiver takes one at a time
 	probeAgain   = 5 * time.Minute  // for a receiver that cannot
 )
@@ -27,7 +27,7 @@ type peer struct {
 	failed  time.Time // when it failed last; zero: not since it last worked
 	answers bool      // a half-close was answered by FIN: this is remembered on disk, and silence never takes it back
 	cannot  bool      // it cannot confirm, and is served by TCP's acknowledgement
-	probes  int       // without a clean end, in a row
+	probes  int       // met by silence, in a row
 	first   time.Time // when the first of them began
 	asked   time.Time // when the last began
 
@@ -40,12 +40,10 @@ func (p *peer) takesOne() bool { return p.refusals >= refusalsMost }
 // note of an address that answers a half-close.
 func (p *peer) note() string { return "answers a half-close: " + p.address }
 
-// probed notes the end of a probe that began at the time given, nil for silence. It reports whether the receiver
-// cannot confirm. An end that is neither FIN nor RST says nothing about that.
-func (p *peer) probed(began, now time.Time, end *transport.End) (cannot bool) {
-	if end != nil && end.Kind == transport.EndLost {
-		return false
-	}
+// silent notes a probe that began at the time given and was met by silence. It reports whether the receiver cannot
+// confirm. Only silence counts: a reset comes also from a load balancer without a receiver behind it, and to go by
+// TCP's acknowledgement there would lose everything.
+func (p *peer) silent(began, now time.Time) (cannot bool) {
 	if p.probes == 0 {
 		p.first = began
 	}
@@ -178,13 +176,13 @@ func (w *Worker) usable(c *peerConn) *peerConn {
 		return nil
 	case end != nil && end.Kind == transport.EndFIN:
 		w.answered(p)
-	case p.probed(p.asked, time.Now(), end):
+	case end != nil:
+		w.refused(p, probeError(p, end))
+		return nil
+	case p.silent(p.asked, time.Now()):
 		w.o.Logger.Warn("the receiver does not close its side when we close ours, so it cannot confirm; using confirm = \"ack\" for now, which is weaker",
 			"destination", w.o.Name, "address", p.address, "remedy", "see docs/delivery.md; set confirm = \"ack\" to say that this is known")
-	case end == nil:
-		return nil
 	default:
-		w.refused(p, endError(p, end))
 		return nil
 	}
 	again, err := w.dial(w.hard, p, "")
@@ -211,6 +209,16 @@ func probe(ctx context.Context, c *peerConn) *transport.End {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// probeError words the end of an empty connection that was neither FIN nor silence.
+func probeError(p *peer, end *transport.End) error {
+	if end.Kind != transport.EndRST {
+		return endError(p, end)
+	}
+	return &transport.DialError{Address: p.address, Err: end.Err,
+		What:   "takes connections and resets them, even an empty one, so it can confirm nothing; nothing is sent",
+		Remedy: "Look into its log for why, and whether a load balancer in between has a receiver behind it. A receiver that always ends so needs confirm = \"ack\""}
 }
 
 // answered notes that the receiver confirms.

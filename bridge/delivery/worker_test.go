@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -420,6 +421,76 @@ func TestWorkerNeverCloses(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// TestWorkerProbeReset: a reset of an empty connection is no silence. Nothing is sent by TCP's acknowledgement to a
+// balancer that has no receiver behind it.
+func TestWorkerProbeReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "siem:6514")
+		siem := r.net.Listen("siem:6514", emulator.PeerOptions{Resets: true})
+		r.start()
+		r.store.put(100, 900)
+		<-time.After(time.Hour)
+		if s := r.worker.Status(); s.Confirm != "close" || s.State == StateUp || s.Delivered > 0 || !strings.Contains(s.Error, "resets them, even an empty one") {
+			t.Errorf("status %+v", s)
+		}
+		if n := len(siem.Lines()); n > 0 {
+			t.Errorf("%d records were sent", n)
+		}
+		siem.Set(func(o *emulator.PeerOptions) { o.Resets = false })
+		r.wait(time.Minute)
+		r.stop()
+		if repeated := r.all(100, siem); repeated > 0 {
+			t.Errorf("%d bytes twice", repeated)
+		}
+	})
+}
+
+// TestWorkerTwentyOutages: a receiver that is idle, goes down and comes back, twenty times. The first record after each
+// outage arrives as all others, once and in order, and those that waited stay under rate_limit.
+func TestWorkerTwentyOutages(t *testing.T) {
+	for _, acknowledge := range []bool{false, true} {
+		t.Run(fmt.Sprintf("ack=%v", acknowledge), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "siem:6514")
+				r.o.Acknowledge, r.o.RateLimit = acknowledge, 100
+				siem := r.net.Listen("siem:6514", emulator.PeerOptions{})
+				r.start()
+				const outages, waiting = 20, 500
+				for range outages {
+					siem.Kill()
+					r.store.put(waiting, 300)
+					<-time.After(time.Minute)
+					siem.Start()
+					for r.store.Pending().Records > 0 {
+						before := len(siem.Lines())
+						<-time.After(time.Second)
+						if n := len(siem.Lines()) - before; n > 110 {
+							t.Errorf("%d events in a second", n)
+						}
+					}
+					<-time.After(time.Minute) // long enough for what was read to be stored, and for idle connections
+				}
+				r.stop()
+				repeated := r.all(outages*waiting, siem)
+				if !acknowledge && repeated > 0 {
+					t.Errorf("%d bytes twice", repeated)
+				}
+				last := 0
+				for _, line := range siem.Lines() {
+					n, err := strconv.Atoi(string(bytes.Fields(line)[1]))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !acknowledge && n != last+1 {
+						t.Fatalf("record %d follows record %d", n, last)
+					}
+					last = n
+				}
+			})
+		})
+	}
 }
 
 // TestWorkerRemembers: silence does not take back what a receiver once showed, nor does a restart forget it.

@@ -44,6 +44,7 @@ type PeerOptions struct {
 	ClosesAfter int           // it closes by itself after so many bytes, once it has nothing unread; 0: never
 	OneAtATime  bool          // further connections are refused while there is one
 	Reject      string        // it resets a connection on which this text is read
+	Resets      bool          // it answers the sender's half-close by a reset, as a balancer with nobody behind it
 	RoundTrip   time.Duration // what the sender's TCP says of it
 }
 
@@ -194,6 +195,9 @@ func (p *Peer) serve(c *pipe) {
 				return
 			}
 		case c.fin && !p.o.NeverCloses || c.closed:
+			if p.o.Resets {
+				c.unread = append(c.unread, 0) // unread, so that it is a reset
+			}
 			c.shut()
 			return
 		default:
