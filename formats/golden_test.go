@@ -145,6 +145,68 @@ func TestGoldenEvents(t *testing.T) {
 	t.Logf("%d values have their key's type and length", values)
 }
 
+// Every sample with one event per piece of evidence, in the formats of QRadar and ArcSight.
+func TestGoldenEvidence(t *testing.T) {
+	formatsInUse := encodings(t)
+	for _, path := range samples(t) {
+		var got bytes.Buffer
+		pieces := 0
+		for _, whole := range decodeSample(t, path) {
+			api := defender.API(whole.API)
+			err := defender.SplitEvidence(api, whole.Raw, func(p defender.Part) error {
+				var d formats.Detection
+				if p.Summary {
+					return nil
+				}
+				if _, err := defender.Decode(api, p.Record, &d); err != nil || d.EvidenceID == "" {
+					return err
+				}
+				pieces++
+				d.Change, d.Source, d.Fresh = formats.ChangeNew, "contoso", true
+				defender.SetTime(&d)
+				for _, f := range formatsInUse {
+					if f.name != "leef:2.0" && f.name != "cef:0" {
+						continue
+					}
+					event, _ := f.encoder.AppendEvent(nil, &d, f.budget)
+					if _, err := checkEvent(f, event); err != nil {
+						t.Errorf("%s: %s: %v in %q", path, f.name, err, event)
+					}
+					if !bytes.Contains(event, []byte(d.EvidenceID)) || !bytes.Contains(event, []byte(d.EvidenceType)) {
+						t.Errorf("%s: %s does not say which evidence it is: %q", path, f.name, event)
+					}
+					fmt.Fprintf(&got, "%s\n", event)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+		if pieces == 0 {
+			continue
+		}
+		golden := filepath.Join("testdata", "evidence", filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")+".golden")
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Errorf("%v; -update makes it", err)
+			continue
+		}
+		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
 // checkEvent reads an event back with the strict readers and holds every value against the dictionary. It returns
 // how many values it looked at.
 func checkEvent(f encoding, event []byte) (int, error) {
