@@ -167,15 +167,10 @@ func newHandler(o Options) http.Handler {
 		encoder.SetIndent("", "  ")
 		_ = encoder.Encode(o.Status())
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		if err := page.Execute(w, o.Status()); err != nil {
-			o.Logger.Debug("the status page could not be written", "error", err)
-		}
-	})
+	servePage(mux, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+styleHash+"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
@@ -187,11 +182,15 @@ func newHandler(o Options) http.Handler {
 func withToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if _, password, ok := r.BasicAuth(); ok && !bearer { // what a browser can ask its user for
+			got = password
+		}
 		sum := sha256.Sum256([]byte(got))
 		if subtle.ConstantTimeCompare(sum[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="siembridge"`)
-			http.Error(w, "give the token of admin.token_file as Authorization: Bearer", http.StatusUnauthorized)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="siembridge"`)
+			w.Header().Add("WWW-Authenticate", `Basic realm="siembridge"`)
+			http.Error(w, "give the token of admin.token_file as Authorization: Bearer, or as the password", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
