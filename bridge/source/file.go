@@ -195,10 +195,16 @@ func (f *File) lines(r io.Reader, b *fileBatch, complete bool) (done int64, err 
 			return done, err
 		}
 		text := bytes.TrimSpace(line)
-		whole := len(text) > 0 && jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+		api, _, record := defender.Detect(text)      // false for what is no JSON
+		record = record && api != defender.Incidents // an incident has alerts to split off
+		whole := record || len(text) > 0 && jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 		ended := errors.Is(err, io.EOF)
 		switch {
 		case len(text) == 0:
+		case record:
+			if err := b.add(api, bytes.Clone(text)); err != nil {
+				return done, err
+			}
 		case whole:
 			if err := b.document(bytes.NewReader(text), text); err != nil {
 				return done, err
@@ -268,11 +274,6 @@ func (f *File) newBatch(ctx context.Context) *fileBatch {
 // document adds the records of a JSON text. whole is the text when it is one line: a text without a known record in it
 // becomes a record itself.
 func (b *fileBatch) document(r io.Reader, whole []byte) error {
-	if whole != nil {
-		if api, _, ok := defender.Detect(whole); ok && api != defender.Incidents { // an incident has alerts to split off
-			return b.add(api, bytes.Clone(whole))
-		}
-	}
 	_, err := defender.Split(defender.Unknown, r, func(raw []byte) error {
 		api, legacy, _ := defender.Detect(raw)
 		if legacy {
