@@ -121,6 +121,10 @@ func (c *client) once(ctx context.Context, address, token string, yield func([]b
 	if err != nil {
 		return got, c.bodyError(ctx, err, body)
 	}
+	if page.TooLarge > 0 { // it ends up as a hole of its own, where the operator sees it
+		return got, &Error{Reason: ReasonResponse, Message: fmt.Sprintf("a record is larger than %d MiB", defender.MaxRecord>>20),
+			Remedy: "it is set aside if it stays so; look it up in the Defender portal"}
+	}
 	return got, nil
 }
 
