@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -115,7 +116,7 @@ func TestBridgeSpeaksOfItself(t *testing.T) {
 	text := fmt.Sprintf("state_dir = %q\n[admin]\nlisten = \"\"\n[[source]]\nname = \"s\"\napi = \"file\"\npoll_interval = \"1s\"\npath = %q\n", filepath.Join(dir, "state"), input)
 	text += "[[source]]\nname = \"away\"\napi = \"graph-alerts\"\ntenant_id = \"00000000-0000-0000-0000-000000000000\"\nclient_id = \"00000000-0000-0000-0000-000000000000\"\nclient_secret = \"x\"\nendpoint = \"http://127.0.0.1:1\"\ntoken_url = \"http://127.0.0.1:1\"\n"
 	tenant := tenantFor(t, func(*http.Request) bool { return true })
-	text += fmt.Sprintf("[[source]]\nname = \"there\"\ntenant_id = \"00000000-0000-0000-0000-000000000000\"\nclient_id = \"00000000-0000-0000-0000-000000000000\"\nclient_secret = \"x\"\nendpoint = %q\ntoken_url = %q\n", tenant.URL, tenant.URL+"/token")
+	text += fmt.Sprintf("[[source]]\nname = \"there\"\ntenant_id = \"00000000-0000-0000-0000-000000000000\"\nclient_id = \"00000000-0000-0000-0000-000000000000\"\nclient_secret = \"x\"\ncredential_expires = \"2099-01-01\"\nendpoint = %q\ntoken_url = %q\n", tenant.URL, tenant.URL+"/token")
 	receivers := map[string]*receiver{}
 	for _, format := range []string{"leef:2.0", "cef:0", "json", "quiet"} {
 		receivers[format] = newReceiver(t)
@@ -210,11 +211,35 @@ func checkMetrics(t *testing.T, b *Bridge) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}
+	checkOperatorFiles(t, seen)
 	problems, err := promlint.New(strings.NewReader(text.String())).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// checkOperatorFiles holds the alert rules and the dashboard to the metrics that exist.
+func checkOperatorFiles(t *testing.T, exist map[string]bool) {
+	t.Helper()
+	for _, name := range []string{"alerts.yml", "grafana-dashboard.json"} {
+		text, err := os.ReadFile(filepath.Join("..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "grafana-dashboard.json" && !json.Valid(text) {
+			t.Errorf("docs/%s is no JSON", name)
+		}
+		used := regexp.MustCompile(`siembridge_\w+`).FindAllString(string(text), -1)
+		if len(used) < 10 {
+			t.Errorf("docs/%s uses only %q", name, used)
+		}
+		for _, metric := range used {
+			if !exist[strings.TrimSuffix(metric, "_bucket")] {
+				t.Errorf("docs/%s uses %s, which does not exist", name, metric)
+			}
+		}
 	}
 }
