@@ -47,7 +47,8 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-func BenchmarkDecode(b *testing.B) {
+// largest returns the largest sample below 12 KB of each API.
+func largest(b *testing.B) map[API][]byte {
 	records := map[API][]byte{}
 	samples(b, func(api API, _ string, text []byte) {
 		_, _ = Split(api, bytes.NewReader(text), func(r []byte) error {
@@ -57,6 +58,11 @@ func BenchmarkDecode(b *testing.B) {
 			return nil
 		})
 	})
+	return records
+}
+
+func BenchmarkDecode(b *testing.B) {
+	records := largest(b)
 	for _, api := range everyAPI {
 		b.Run(string(api), func(b *testing.B) {
 			var d formats.Detection
@@ -64,6 +70,36 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = Decode(api, records[api], &d)
+			}
+		})
+	}
+}
+
+func BenchmarkIdentify(b *testing.B) {
+	records := largest(b)
+	for _, api := range everyAPI {
+		b.Run(string(api), func(b *testing.B) {
+			b.SetBytes(int64(len(records[api])))
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = Identify(api, records[api])
+			}
+		})
+	}
+}
+
+// BenchmarkSplit reads a page of 100 records.
+func BenchmarkSplit(b *testing.B) {
+	for api, record := range largest(b) {
+		page := append(bytes.Repeat(append(record[:len(record):len(record)], ','), 99), record...)
+		page = append(append([]byte(`{"value":[`), page...), "]}"...)
+		b.Run(string(api), func(b *testing.B) {
+			b.SetBytes(int64(len(page)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := Split(api, bytes.NewReader(page), func([]byte) error { return nil }); err != nil || got.Records != 100 {
+					b.Fatal(got, err)
+				}
 			}
 		})
 	}
