@@ -15,11 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siembridge/siembridge/bridge/admin"
-	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/bridge/entra"
+	"github.com/siembridge/siembridge/bridge/source"
 )
 
 // Options are what a bridge gets besides its configuration.
@@ -36,28 +37,45 @@ type Options struct {
 
 // Bridge is a running siembridge: sources, the buffer and destinations.
 type Bridge struct {
-	config   *config.Config
 	log      *slog.Logger
 	version  string
 	started  time.Time
 	hostname string
 	registry *prometheus.Registry
 	buffer   *disk.Buffer
+	history  *admin.History // for the plots; it may be lost
+	admin    *admin.Server  // nil: turned off
+	options  Options
+	shared   shared
 
-	deliveryMetrics *delivery.Metrics
-	quarantined     *prometheus.CounterVec
-	sources         []*runningSource
-	workers         []*delivery.Worker
-	queues          []buffer.Queue // of the workers
-	hearts          []*heart       // of the destinations that want events of the bridge itself
-	history         *admin.History // for the plots; it may be lost
-	admin           *admin.Server  // nil: turned off
+	changing sync.Mutex      // held by who starts or stops units: Run and Reload
+	running  context.Context // of Run's sources; nil before
+	deliver  context.Context // of Run's destinations, which end after the sources
+
+	reconciling sync.Mutex // held during a reconciliation
+
+	mu           sync.Mutex // guards what follows, briefly
+	config       *config.Config
+	sources      []*runningSource
+	destinations []*runningDestination
+	ended        chan struct{} // a token when a source has come to its end, or sources were removed
+
+	reconciliation *admin.Reconciliation // the last; nil: there was none
+}
+
+// shared is what all sources or all destinations have together.
+type shared struct {
+	delivery    *delivery.Metrics
+	quarantined *prometheus.CounterVec
+	sources     *source.Metrics
+	tokens      *entra.Metrics
+	limits      *source.Limits
 }
 
 // New opens the buffer and builds everything that a configuration asks for. All that can fail does so here, before
 // anything is pulled or sent; Run then only runs. Close gives up a Bridge that is not run.
 func New(c *config.Config, o Options) (*Bridge, error) {
-	b := &Bridge{config: c, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now()}
+	b := &Bridge{config: c, options: o, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now(), ended: make(chan struct{}, 1)}
 	b.hostname = thisHost()
 	var err error
 	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
@@ -65,28 +83,29 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
 	b.history = admin.OpenHistory(filepath.Join(c.StateDir, "history.json"), b.log)
-	if err := b.build(o); err != nil {
+	if err := b.build(); err != nil {
 		return nil, errors.Join(err, b.buffer.Close())
 	}
 	return b, nil
 }
 
-func (b *Bridge) build(o Options) error {
-	b.deliveryMetrics = delivery.NewMetrics(b.registry)
-	b.quarantined = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "siembridge_quarantined_records_total",
-		Help: "Records that could not be read and were delivered in a minimal form."}, []string{"source"})
-	b.registry.MustRegister(b.quarantined)
-	// Destinations before sources: a new destination starts at what is pulled from now on.
-	for i := range b.config.Destinations {
-		w, err := b.worker(&b.config.Destinations[i], o.Dial)
-		if err != nil {
-			return err
-		}
-		b.workers = append(b.workers, w)
-	}
-	if err := b.buildSources(o); err != nil {
+func (b *Bridge) build() error {
+	b.shared = shared{delivery: delivery.NewMetrics(b.registry), sources: source.NewMetrics(b.registry), tokens: entra.NewMetrics(b.registry),
+		limits: source.NewLimits(), quarantined: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "siembridge_quarantined_records_total",
+			Help: "Records that could not be read and were delivered in a minimal form."}, []string{"source"})}
+	b.registry.MustRegister(b.shared.quarantined)
+	next, err := b.prepare(b.config)
+	if err != nil {
 		return err
 	}
+	// Destinations before sources: a new destination starts at what is pulled from now on.
+	for _, d := range next.destinations {
+		if err := b.open(d); err != nil {
+			return err
+		}
+	}
+	b.sources, b.destinations = next.sources, next.destinations
+	b.reconciliation = lastReconciliation(b.buffer)
 	for _, left := range b.buffer.Leftovers() {
 		b.log.Warn("the buffer holds records for a destination that is not configured any more; they are kept for 7 days",
 			"destination", left.Destination, "records", left.Records, "until", left.Until)
@@ -114,33 +133,39 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer cancel()
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var workers, sources sync.WaitGroup
-	for _, w := range b.workers {
-		workers.Go(func() { w.Run(delivering) })
+	b.changing.Lock()
+	b.running, b.deliver = ctx, delivering
+	for _, d := range b.destinations {
+		b.launch(d)
 	}
-	for _, h := range b.hearts {
-		sources.Go(func() { b.beat(ctx, h) })
-	}
-	if len(b.hearts) > 0 {
-		sources.Go(func() { b.notice(ctx) })
-	}
-	sources.Go(func() { b.observe(ctx) })
 	for _, s := range b.sources {
-		sources.Go(func() { s.run(ctx) })
+		s.launch(ctx, b.ended)
 	}
+	b.changing.Unlock()
+	var others sync.WaitGroup
+	others.Go(func() { b.notice(ctx) })
+	others.Go(func() { b.observe(ctx) })
+	others.Go(func() { b.reconcileRegularly(ctx) })
 	if b.admin != nil {
-		sources.Go(func() { b.admin.Serve(ctx) })
+		others.Go(func() { b.admin.Serve(ctx) })
 	}
-	go func() { // ends with ctx
+	others.Go(func() {
 		if b.exhausted(ctx) {
 			cancel()
 		}
-	}()
+	})
 	<-ctx.Done()
-	sources.Wait()
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	for _, s := range b.sources {
+		s.unit.stop()
+	}
+	others.Wait()
 	b.farewell()
 	stop()
-	workers.Wait()
+	for _, d := range b.destinations {
+		d.unit.stop()
+	}
 	return b.buffer.Close()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -40,7 +41,7 @@ func NewPipeline(d *config.Destination, sources []config.Source, hostname string
 	if err != nil {
 		return nil, err
 	}
-	p := &delivery.Pipeline{Destination: d.Name, Encoder: encoder, MaxLength: d.MaxLength, Hostname: d.Hostname, Sources: map[string]delivery.SourceInfo{}}
+	p := &delivery.Pipeline{Destination: d.Name, Encoder: encoder, MaxLength: d.MaxLength, Hostname: d.Hostname, Sources: sourceInfos(sources)}
 	if p.Hostname == "" {
 		p.Hostname = hostname
 	}
@@ -59,62 +60,99 @@ func NewPipeline(d *config.Destination, sources []config.Source, hostname string
 	if p.Framing, err = syslog.ParseFraming(d.Framing); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// sourceInfos is what the configuration of sources says of their events.
+func sourceInfos(sources []config.Source) map[string]delivery.SourceInfo {
+	all := make(map[string]delivery.SourceInfo, len(sources))
 	for i := range sources {
 		s := &sources[i]
 		info := delivery.SourceInfo{Hostname: s.Hostname}
 		for _, f := range s.Fields {
 			info.Extra = append(info.Extra, formats.Pair(f))
 		}
-		p.Sources[s.Name] = info
+		all[s.Name] = info
 	}
-	return p, nil
+	return all
 }
 
-// worker builds the worker of a destination, which connects by dial; nil: over the network of this machine.
-func (b *Bridge) worker(d *config.Destination, dial delivery.DialFunc) (*delivery.Worker, error) {
-	dialer, err := NewDialer(d)
-	if err != nil {
-		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+// runningDestination is a configured destination.
+type runningDestination struct {
+	config   config.Destination
+	files    string // digest of the files it was built with
+	pipeline *delivery.Pipeline
+	dialer   *transport.Dialer
+	queue    buffer.Queue     // nil before it is opened
+	worker   *delivery.Worker // the same
+	heart    *heart           // nil: it wants no events of the bridge itself
+	unit     *unit            // nil before it runs
+}
+
+// launch delivers until the bridge ends or the destination is stopped.
+func (b *Bridge) launch(d *runningDestination) {
+	d.unit = launch(b.deliver, func(ctx context.Context) {
+		var beating sync.WaitGroup
+		if d.heart != nil {
+			beating.Go(func() { b.beat(ctx, d.heart) })
+		}
+		d.worker.Run(ctx)
+		beating.Wait()
+	})
+}
+
+// prepareDestination builds what of a destination can be built while another of its name runs.
+func (b *Bridge) prepareDestination(c *config.Destination, sources []config.Source) (*runningDestination, error) {
+	d := &runningDestination{config: *c, files: digest(c.MappingFile, c.TLS.CAFile)}
+	var err error
+	if d.dialer, err = NewDialer(c); err != nil {
+		return nil, fmt.Errorf("destination %s: %w", c.Name, err)
 	}
+	if d.pipeline, err = NewPipeline(c, sources, b.hostname); err != nil {
+		return nil, fmt.Errorf("destination %s: %w", c.Name, err)
+	}
+	d.pipeline.Quarantine, d.pipeline.Metrics, d.pipeline.Logger = b.buffer.Quarantine(), b.shared.delivery, b.log
+	d.pipeline.Quarantined = func(source string) { b.shared.quarantined.WithLabelValues(source).Inc() }
+	return d, nil
+}
+
+// open opens the queue of a destination and builds its worker.
+func (b *Bridge) open(d *runningDestination) error {
+	c := &d.config
+	overflow := buffer.OverflowBlock
+	if c.Overflow == "drop-oldest" {
+		overflow = buffer.OverflowDropOldest
+	}
+	wanted := c.Sources
+	if d.pipeline.Status = c.Heartbeat > 0; d.pipeline.Status && len(wanted) > 0 {
+		wanted = append(slices.Clone(wanted), statusSource)
+	}
+	queue, err := b.buffer.Queue(buffer.Destination{Name: c.Name, Sources: wanted, Overflow: overflow})
+	if err != nil {
+		return fmt.Errorf("destination %s: %w", c.Name, err)
+	}
+	d.queue = queue
+	dial := b.options.Dial
 	if dial == nil {
 		dial = func(ctx context.Context, address, resolved string) (delivery.Conn, error) {
-			c, err := dialer.Dial(ctx, address, resolved)
+			conn, err := d.dialer.Dial(ctx, address, resolved)
 			if err != nil {
 				return nil, err
 			}
-			return c, nil
+			return conn, nil
 		}
 	}
-	pipeline, err := NewPipeline(d, b.config.Sources, b.hostname)
-	if err != nil {
-		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
-	}
-	overflow := buffer.OverflowBlock
-	if d.Overflow == "drop-oldest" {
-		overflow = buffer.OverflowDropOldest
-	}
-	wanted := d.Sources
-	if pipeline.Status = d.Heartbeat > 0; pipeline.Status && len(wanted) > 0 {
-		wanted = append(slices.Clone(wanted), statusSource)
-	}
-	queue, err := b.buffer.Queue(buffer.Destination{Name: d.Name, Sources: wanted, Overflow: overflow})
-	if err != nil {
-		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
-	}
-	b.queues = append(b.queues, queue)
-	pipeline.Quarantine, pipeline.Metrics, pipeline.Logger = b.buffer.Quarantine(), b.deliveryMetrics, b.log
-	pipeline.Quarantined = func(source string) { b.quarantined.WithLabelValues(source).Inc() }
-	b.deliveryMetrics.Destination(d.Name)
-	w := delivery.New(delivery.Options{
-		Name: d.Name, Addresses: d.Address, Acknowledge: d.Confirm == "ack", ConfirmBytes: int(d.ConfirmBytes),
-		ConfirmInterval: d.ConfirmInterval, ConfirmTimeout: d.ConfirmTimeout, RateLimit: d.RateLimit,
+	b.shared.delivery.Destination(c.Name)
+	d.worker = delivery.New(delivery.Options{
+		Name: c.Name, Addresses: c.Address, Acknowledge: c.Confirm == "ack", ConfirmBytes: int(c.ConfirmBytes),
+		ConfirmInterval: c.ConfirmInterval, ConfirmTimeout: c.ConfirmTimeout, RateLimit: c.RateLimit,
 		Dial:  dial,
-		Queue: queue, Renderer: pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.deliveryMetrics,
+		Queue: d.queue, Renderer: d.pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.shared.delivery,
 	})
-	if d.Heartbeat > 0 {
-		b.hearts = append(b.hearts, &heart{every: d.Heartbeat, name: d.Name, pipeline: pipeline, worker: w})
+	if c.Heartbeat > 0 {
+		d.heart = &heart{every: c.Heartbeat, name: c.Name, pipeline: d.pipeline, worker: d.worker}
 	}
-	return w, nil
+	return nil
 }
 
 // Check builds the parts of a configuration that can fail, and gives them up again: files that cannot be read, mistakes

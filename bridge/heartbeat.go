@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
@@ -80,7 +81,7 @@ func identify(e *formats.StatusEvent) {
 
 // tell puts an event of the bridge itself into the buffer, for the destinations that have a heartbeat.
 func (b *Bridge) tell(ctx context.Context, e formats.StatusEvent) {
-	if len(b.hearts) == 0 {
+	if !b.hasHeart() {
 		return
 	}
 	identify(&e)
@@ -112,11 +113,18 @@ func (b *Bridge) notice(ctx context.Context) {
 
 // farewell tells that the bridge stops, and gives that a moment to go out. What does not goes out after the next start.
 func (b *Bridge) farewell() {
-	if len(b.hearts) == 0 {
+	if !b.hasHeart() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 	defer cancel()
 	b.tell(ctx, event("stopped", "informational", "", "siembridge stops", "It was told to, or its sources have come to their end", time.Now()))
 	b.delivered(ctx)
+}
+
+// hasHeart tells whether some destination wants events of the bridge itself.
+func (b *Bridge) hasHeart() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.destinations, func(d *runningDestination) bool { return d.heart != nil })
 }

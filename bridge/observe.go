@@ -32,19 +32,22 @@ func (b *Bridge) observe(ctx context.Context) {
 
 // sample notes arrivals, and a minute of the plots when one is over.
 func (b *Bridge) sample(before map[string]uint64, now time.Time) {
-	for _, x := range b.sources {
+	b.mu.Lock()
+	sources := b.sources
+	b.mu.Unlock()
+	for _, x := range sources {
 		s := x.puller.Status()
-		if s.Pulled > before[x.name] {
-			b.arrivals(x.name, func(a *arrivals) { a.note(now) })
+		if s.Pulled > before[x.config.Name] {
+			b.arrivals(x.config.Name, func(a *arrivals) { a.note(now) })
 		}
-		before[x.name] = s.Pulled
+		before[x.config.Name] = s.Pulled
 	}
 	s := b.Status()
 	point := admin.Point{Sources: map[string]uint64{}, Destinations: map[string]admin.DestinationPoint{}}
 	for i := range s.Sources {
 		point.Sources[s.Sources[i].Name] = s.Sources[i].Pulled
 	}
-	latency := b.deliveryMetrics.Latency()
+	latency := b.shared.delivery.Latency()
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
 		point.Destinations[d.Name] = admin.DestinationPoint{Delivered: d.Delivered, Backlog: d.Pending, LatencySum: latency[d.Name].Sum, LatencyCount: latency[d.Name].Count}
@@ -84,9 +87,12 @@ func (b *Bridge) arrived(source, state string) (newest time.Time, stale string) 
 // events are the newest events of all destinations as they were sent, newest first.
 func (b *Bridge) events() []admin.Event {
 	var all []admin.Event
-	for _, w := range b.workers {
-		for _, sent := range w.Recent() {
-			all = append(all, admin.Event{At: sent.At, Source: sent.Source, Destination: w.Status().Name, Text: strings.ToValidUTF8(string(sent.Frames), "\uFFFD")})
+	b.mu.Lock()
+	destinations := b.destinations
+	b.mu.Unlock()
+	for _, d := range destinations {
+		for _, sent := range d.worker.Recent() {
+			all = append(all, admin.Event{At: sent.At, Source: sent.Source, Destination: d.config.Name, Text: strings.ToValidUTF8(string(sent.Frames), "\uFFFD")})
 		}
 	}
 	slices.SortStableFunc(all, func(x, y admin.Event) int { return y.At.Compare(x.At) })

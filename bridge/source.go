@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/config"
-	"github.com/siembridge/siembridge/bridge/entra"
 	"github.com/siembridge/siembridge/bridge/source"
 )
 
@@ -21,24 +21,37 @@ type puller interface {
 
 // runningSource is a configured source.
 type runningSource struct {
-	name, api string
-	puller    puller
-	ended     chan struct{} // closed when there is nothing more to come
+	config config.Source
+	files  string // digest of the files it was built with
+	puller puller
+	unit   *unit       // nil before it runs
+	ended  atomic.Bool // there is nothing more to come
 
 	credential *credential // nil: it has none
 }
 
-// run pulls until ctx ends or the source has come to its end.
-func (s *runningSource) run(ctx context.Context) {
-	if s.credential != nil {
-		watched, stop := context.WithCancel(ctx)
-		var watch sync.WaitGroup
-		watch.Go(func() { s.credential.watch(watched) })
-		defer watch.Wait()
-		defer stop()
-	}
-	if err := s.puller.Run(ctx); errors.Is(err, source.ErrEnded) {
-		close(s.ended)
+// launch pulls until ctx ends or the source has come to its end, of which it puts a token into ended.
+func (s *runningSource) launch(ctx context.Context, ended chan<- struct{}) {
+	s.unit = launch(ctx, func(ctx context.Context) {
+		if s.credential != nil {
+			var watch sync.WaitGroup
+			watched, stop := context.WithCancel(ctx)
+			watch.Go(func() { s.credential.watch(watched) })
+			defer watch.Wait()
+			defer stop()
+		}
+		if err := s.puller.Run(ctx); errors.Is(err, source.ErrEnded) {
+			s.ended.Store(true)
+			signal(ended)
+		}
+	})
+}
+
+// signal puts a token into a channel that holds one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -57,30 +70,26 @@ func SourceOptions(s *config.Source, stateDir string) source.Options {
 	return o
 }
 
-func (b *Bridge) buildSources(o Options) error {
-	metrics, tokens, limits := source.NewMetrics(b.registry), entra.NewMetrics(b.registry), source.NewLimits()
-	for i := range b.config.Sources {
-		s := &b.config.Sources[i]
-		metrics.Source(s.Name)
-		b.quarantined.WithLabelValues(s.Name)
-		running := &runningSource{name: s.Name, api: s.API, ended: make(chan struct{})}
-		var err error
-		if s.API == "file" {
-			running.puller, err = source.NewFile(source.FileOptions{Name: s.Name, Path: s.Path, PollInterval: s.PollInterval,
-				NoUpdates: !s.Updates, Evidence: s.Events == "evidence", Buffer: b.buffer, Metrics: metrics, Logger: b.log})
-		} else {
-			running.credential = newCredential(s, b.config.StateDir, tokens.Credential(s.Name), b.log)
-			so := SourceOptions(s, b.config.StateDir)
-			so.Start = b.lookBack(so.Start)
-			so.Buffer, so.Limits, so.Metrics, so.TokenMetrics, so.Logger, so.Version, so.Transport = b.buffer, limits, metrics, tokens, b.log, o.Version, o.HTTP
-			running.puller, err = source.New(so)
-		}
-		if err != nil {
-			return fmt.Errorf("source %s: %w", s.Name, err)
-		}
-		b.sources = append(b.sources, running)
+// prepareSource builds a source that does not run yet.
+func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSource, error) {
+	s := &runningSource{config: *c, files: digest(c.CAFile)}
+	b.shared.sources.Source(c.Name)
+	b.shared.quarantined.WithLabelValues(c.Name)
+	var err error
+	if c.API == "file" {
+		s.puller, err = source.NewFile(source.FileOptions{Name: c.Name, Path: c.Path, PollInterval: c.PollInterval,
+			NoUpdates: !c.Updates, Buffer: b.buffer, Metrics: b.shared.sources, Logger: b.log})
+	} else {
+		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name), b.log)
+		o := SourceOptions(&s.config, stateDir)
+		o.Start = b.lookBack(o.Start)
+		o.Buffer, o.Limits, o.Metrics, o.TokenMetrics, o.Logger, o.Version, o.Transport = b.buffer, b.shared.limits, b.shared.sources, b.shared.tokens, b.log, b.version, b.options.HTTP
+		s.puller, err = source.New(o)
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", c.Name, err)
+	}
+	return s, nil
 }
 
 // lookBack begins earlier when the buffer's index was damaged and with it what had been read before: a day before the
@@ -101,14 +110,16 @@ func (b *Bridge) lookBack(start func(time.Time) time.Time) func(time.Time) time.
 
 // exhausted waits until every source has come to its end and everything is delivered; false when ctx ends first.
 func (b *Bridge) exhausted(ctx context.Context) bool {
-	for _, s := range b.sources {
+	for {
 		select {
-		case <-s.ended:
+		case <-b.ended:
 		case <-ctx.Done():
 			return false
 		}
+		if b.allEnded() && b.delivered(ctx) && b.allEnded() {
+			return true
+		}
 	}
-	return b.delivered(ctx)
 }
 
 // delivered waits until nothing is pending; false when ctx ends first.
@@ -116,9 +127,12 @@ func (b *Bridge) delivered(ctx context.Context) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		b.mu.Lock()
+		destinations := b.destinations
+		b.mu.Unlock()
 		left := int64(0)
-		for _, q := range b.queues {
-			left += q.Pending().Records
+		for _, d := range destinations {
+			left += d.queue.Pending().Records
 		}
 		if left == 0 {
 			return true
@@ -131,26 +145,9 @@ func (b *Bridge) delivered(ctx context.Context) bool {
 	}
 }
 
-// Status returns a snapshot of everything.
-func (b *Bridge) Status() admin.Status {
-	s := admin.Status{Version: b.version, Started: b.started}
-	for _, x := range b.sources {
-		from := x.puller.Status()
-		one := admin.Source{Name: x.name, API: x.api, State: from.State, LastSuccess: from.LastSuccess,
-			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
-		one.Newest, one.Stale = b.arrived(x.name, from.State)
-		if x.credential != nil {
-			one.CredentialEnds, one.Warning = x.credential.status()
-		}
-		s.Sources = append(s.Sources, one)
-	}
-	u := b.buffer.Usage()
-	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
-	for i, w := range b.workers {
-		from, pending := w.Status(), b.queues[i].Pending()
-		s.Destinations = append(s.Destinations, admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
-			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered,
-			LastSuccess: from.Last, Error: from.Error})
-	}
-	return s
+// allEnded tells whether nothing more will come from any source.
+func (b *Bridge) allEnded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !slices.ContainsFunc(b.sources, func(s *runningSource) bool { return !s.ended.Load() })
 }

@@ -166,7 +166,7 @@ func TestBridgeSpeaksOfItself(t *testing.T) {
 	}
 	until(t, "the failure of a poll", func() bool { return b.Status().Sources[1].Error != "" })
 	until(t, "a poll to its end", func() bool { return b.Status().Sources[2].State == "ok" })
-	b.deliveryMetrics.Shortened("json", []string{"description"}) // the only metric that may not exist yet
+	b.shared.delivery.Shortened("json", []string{"description"}) // the only metric that may not exist yet
 	checkMetrics(t, b)
 
 	cancel()

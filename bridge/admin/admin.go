@@ -26,6 +26,17 @@ type Status struct {
 	Sources      []Source      `json:"sources"`
 	Buffer       Buffer        `json:"buffer"`
 	Destinations []Destination `json:"destinations"`
+
+	Reconciliation *Reconciliation `json:"last_reconciliation,omitempty"` // nil: there was none
+}
+
+// Reconciliation is the outcome of the last one: what the APIs had against what was confirmed.
+type Reconciliation struct {
+	At      time.Time `json:"at"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+	Missing int       `json:"missing"`          // records that should have been pulled or delivered and were not
+	Errors  []string  `json:"errors,omitempty"` // what could not be looked at
 }
 
 // Source is the state of one source.
@@ -92,6 +103,9 @@ func (s *Status) Trouble() []string {
 		if x.State == "down" || x.State == "stalled" || x.State == "connecting" {
 			all = append(all, fmt.Sprintf("destination %s is %s: %s", x.Name, x.State, x.Error))
 		}
+	}
+	if r := s.Reconciliation; r != nil && r.Missing > 0 {
+		all = append(all, fmt.Sprintf("the reconciliation of %s found %d records missing; siembridge reconcile names them", r.At.Format(time.DateTime), r.Missing))
 	}
 	return all
 }

@@ -167,6 +167,31 @@ type Retained interface {
 	Retained(from, to time.Time, f func(Record) bool) error
 }
 
+// Standing says what became of a record at a destination.
+type Standing uint8
+
+// The standings.
+const (
+	StandingReleased Standing = iota // delivered, or kept back by the filter
+	StandingPending                  // to be delivered
+	StandingUnrouted                 // the destination does not want its source, or was added later
+	StandingDropped                  // not delivered: dropped when the buffer was full
+	StandingLost                     // not delivered, and not there any more
+)
+
+// Trace is what a buffer knows of a key.
+type Trace struct {
+	Known bool
+	At    []Standing // by destination, as asked for; nil when the key is not known
+}
+
+// Journal is what a buffer offers to a reconciliation: it remembers keys for 200 days.
+type Journal interface {
+	// Trace tells what became of the last record of each key of a source, at each of some destinations. It does not
+	// hold up commits for longer than it takes to look the keys up; ask for some hundreds at a time.
+	Trace(source string, keys, destinations []string) ([]Trace, error)
+}
+
 // Quarantined is a record that was set aside.
 type Quarantined struct {
 	ID     uint64 // given by Put, ascending

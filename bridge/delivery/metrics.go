@@ -53,6 +53,17 @@ func (m *Metrics) Destination(name string) {
 	m.stalled.WithLabelValues(name)
 }
 
+// Forget ends the series of a destination that is no more.
+func (m *Metrics) Forget(name string) {
+	of := prometheus.Labels{"destination": name}
+	for _, c := range []*prometheus.CounterVec{m.events, m.resent, m.unconfirmed, m.filtered, m.shortened} {
+		c.DeletePartialMatch(of)
+	}
+	m.up.DeletePartialMatch(of)
+	m.stalled.DeletePartialMatch(of)
+	m.latency.DeletePartialMatch(of)
+}
+
 func (m *Metrics) delivered(name string, items []item) {
 	now, filtered := time.Now(), 0
 	latency, events := m.latency.WithLabelValues(name), 0

@@ -298,15 +298,17 @@ func (w *Worker) releaseItems(items []item) {
 	}
 }
 
+// ReasonRefused is why a record that was not delivered is in quarantine; the destination's name stands before it.
+const ReasonRefused = "the receiver ended the connection each time this record was sent alone"
+
 // setAside quarantines a record that the receiver ended three connections over, while it took others.
 func (w *Worker) setAside(it item) {
-	const reason = "the receiver ended the connection each time this record was sent alone"
-	if _, err := w.o.Quarantine.Put(it.record, w.o.Name+": "+reason); err != nil {
+	if _, err := w.o.Quarantine.Put(it.record, w.o.Name+": "+ReasonRefused); err != nil {
 		w.problem("a record cannot be set aside", err)
 		w.ledger.again = append(w.ledger.again, it)
 		return
 	}
-	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", reason)
+	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", ReasonRefused)
 	it.events = 0 // not delivered
 	w.release <- []item{it}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // checkpoint is what a source keeps in the buffer: what it has read to its end, and what it could not read.
@@ -32,6 +33,15 @@ func (p *plan) restore(data []byte) error {
 	}
 	p.origin, p.covered, p.holes = c.Origin, c.Covered, c.Holes
 	return nil
+}
+
+// ReadCheckpoint tells of a checkpoint up to when its source has read without a gap, and what it could not read.
+func ReadCheckpoint(data []byte) (covered time.Time, holes []Hole, err error) {
+	c, err := decodeCheckpoint(data)
+	if err != nil {
+		return covered, nil, err
+	}
+	return time.UnixMilli(Coverage(c.Covered).end(c.Origin)).UTC(), c.Holes, nil
 }
 
 func decodeCheckpoint(data []byte) (checkpoint, error) {

@@ -64,13 +64,6 @@ func NewFile(o FileOptions) (*File, error) {
 	if _, err := filepath.Match(o.Path, "x"); err != nil {
 		return nil, fmt.Errorf("path %q: %w", o.Path, err)
 	}
-	data, err := o.Buffer.Checkpoint(o.Name)
-	if err != nil {
-		return nil, fmt.Errorf("the checkpoint: %w", err)
-	}
-	if data != nil && json.Unmarshal(data, &f.positions) != nil {
-		f.log.Warn("what was read before is not known; files are read again and their records recognised")
-	}
 	return f, nil
 }
 
@@ -97,11 +90,33 @@ func (f *File) Run(ctx context.Context) error {
 		return ErrEnded
 	}
 	for {
+		err := f.restore()
+		if err == nil {
+			break
+		}
+		f.failed(err)
+		if sleep(ctx, f.o.PollInterval) != nil {
+			return nil
+		}
+	}
+	for {
 		f.look(ctx)
 		if sleep(ctx, f.o.PollInterval) != nil {
 			return nil
 		}
 	}
+}
+
+// restore takes up reading where the last run left it.
+func (f *File) restore() error {
+	data, err := f.o.Buffer.Checkpoint(f.o.Name)
+	if err != nil {
+		return fmt.Errorf("the checkpoint: %w", err)
+	}
+	if data != nil && json.Unmarshal(data, &f.positions) != nil {
+		f.log.Warn("what was read before is not known; files are read again and their records recognised")
+	}
+	return nil
 }
 
 // look reads what is new in all files.

@@ -45,16 +45,41 @@ func (m *Metrics) Source(name string) {
 	}
 }
 
+// Forget ends the series of a source that is no more.
+func (m *Metrics) Forget(name string) {
+	of := prometheus.Labels{"source": name}
+	for _, c := range []*prometheus.CounterVec{m.records, m.duplicates, m.errors} {
+		c.DeletePartialMatch(of)
+	}
+	for _, g := range []*prometheus.GaugeVec{m.last, m.coverageEnd, m.coverageHole} {
+		g.DeletePartialMatch(of)
+	}
+}
+
 func (m *Metrics) pulled(name string, stored, known int) {
+	if m == nil {
+		return
+	}
 	m.records.WithLabelValues(name).Add(float64(stored))
 	m.duplicates.WithLabelValues(name).Add(float64(known))
 }
 
-func (m *Metrics) failure(name string, r Reason) { m.errors.WithLabelValues(name, string(r)).Inc() }
+func (m *Metrics) failure(name string, r Reason) {
+	if m != nil {
+		m.errors.WithLabelValues(name, string(r)).Inc()
+	}
+}
 
-func (m *Metrics) success(name string) { m.last.WithLabelValues(name).SetToCurrentTime() }
+func (m *Metrics) success(name string) {
+	if m != nil {
+		m.last.WithLabelValues(name).SetToCurrentTime()
+	}
+}
 
 func (m *Metrics) coverage(name string, end time.Time, holes int) {
+	if m == nil {
+		return
+	}
 	m.coverageEnd.WithLabelValues(name).Set(float64(end.UnixMilli()) / 1000)
 	m.coverageHole.WithLabelValues(name).Set(float64(holes))
 }

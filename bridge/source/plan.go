@@ -45,7 +45,8 @@ type plan struct {
 	holes    []Hole
 	lookback int64
 	maxWidth int64
-	limit    int // rows of a full page; 0: pages are never full
+	limit    int   // rows of a full page; 0: pages are never full
+	until    int64 // nothing from it on is wanted; 0: no such end
 
 	now, end  int64    // this poll: the server's time at its begin, and how far it asks
 	read      Coverage // read in this poll
@@ -65,6 +66,9 @@ func newPlan(origin, lookback, maxWidth int64, limit int) *plan {
 // begin starts a poll at the server's time now.
 func (p *plan) begin(now int64) {
 	p.now, p.end = now, ceil(now+slack)
+	if p.until > 0 {
+		p.end = min(p.end, ceil(p.until))
+	}
 	p.read, p.failures, p.suspect = nil, 0, Interval{}
 	p.release()
 	p.cut(now)

@@ -41,6 +41,10 @@ func (s *Source) poll(ctx context.Context) {
 			return
 		}
 		failures++
+		if s.patience > 0 && failures >= s.patience {
+			s.failed(&Error{Reason: ReasonServer, Message: err.Error(), Remedy: "try again later", cause: err})
+			return
+		}
 		if s.afterFailure(ctx, w, err, failures) != nil {
 			return
 		}

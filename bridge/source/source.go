@@ -66,6 +66,8 @@ type Source struct {
 	skew   time.Duration // the server's clock less ours
 	log    *slog.Logger
 
+	patience int // failures in a row after which a poll ends; 0: it goes on until it succeeds
+
 	mu     sync.Mutex
 	status Status
 }
@@ -94,13 +96,13 @@ func New(o Options) (*Source, error) {
 	o.Backoff = o.Backoff.orDefaults()
 	s := &Source{o: o, api: a, client: c, log: o.Logger.With("source", o.Name)}
 	s.status.State = "starting"
-	return s, s.restore()
+	now := time.Now()
+	s.plan = newPlan(o.Start(now).UnixMilli(), o.Lookback.Milliseconds(), a.window.Milliseconds(), a.top)
+	return s, nil
 }
 
-// restore takes up the coverage where the last run left it.
+// restore takes up the coverage where the last run left it, or another source of this name that has just ended.
 func (s *Source) restore() error {
-	now := time.Now()
-	s.plan = newPlan(s.o.Start(now).UnixMilli(), s.o.Lookback.Milliseconds(), s.api.window.Milliseconds(), s.api.top)
 	data, err := s.o.Buffer.Checkpoint(s.o.Name)
 	if err != nil {
 		return fmt.Errorf("the checkpoint: %w", err)
@@ -160,6 +162,16 @@ func newHTTP(o *Options) (*http.Client, error) {
 
 // Run polls until ctx ends.
 func (s *Source) Run(ctx context.Context) error {
+	for {
+		err := s.restore()
+		if err == nil {
+			break
+		}
+		s.failed(&Error{Reason: ReasonBuffer, Slow: true, Message: err.Error(), Remedy: "it is tried again; see the buffer's errors in the log", cause: err})
+		if sleep(ctx, s.o.PollInterval) != nil {
+			return nil
+		}
+	}
 	for {
 		s.poll(ctx)
 		if err := sleep(ctx, s.o.PollInterval); err != nil {

@@ -24,7 +24,7 @@ const (
 
 // commands are all commands; each file adds one.
 var commands = []func() *cobra.Command{
-	newRunCommand, newCheckCommand, newLoginCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newImportCommand, newBenchCommand, newBufferCommand, newLintCommand, newVersionCommand,
+	newRunCommand, newStatusCommand, newReloadCommand, newReconcileCommand, newCheckCommand, newLoginCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newImportCommand, newBenchCommand, newBufferCommand, newLintCommand, newVersionCommand,
 }
 
 func main() { os.Exit(execute(os.Args[1:])) }

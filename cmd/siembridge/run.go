@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/control"
 )
 
 func newRunCommand() *cobra.Command {
@@ -21,7 +24,8 @@ func newRunCommand() *cobra.Command {
 		Use:   "run --config FILE",
 		Short: "The daemon: pull, buffer, deliver",
 		Long: "run pulls and delivers until it is told to stop. SIGTERM and Ctrl-C confirm what is under way and stop within 10\n" +
-			"seconds. SIGHUP reads the configuration again; one that is not valid is refused and the old one runs on.\n" +
+			"seconds. SIGHUP reads the configuration again, as siembridge reload does; one that is not valid is refused and the\n" +
+			"old one runs on.\n" +
 			"A source that reads standard input ends the run when everything it brought is delivered.",
 		Example: "  siembridge run --config /etc/siembridge/siembridge.toml",
 		Args:    cobra.NoArgs,
@@ -52,72 +56,105 @@ func limitMemory(cfg *config.Config) {
 	}
 }
 
-// runDaemon runs bridges one after the other: a new one for each valid configuration that SIGHUP brings.
+// server is a running bridge with what a daemon has besides: the file it was configured by, and who is told of it.
+type server struct {
+	*bridge.Bridge
+	path  string
+	level *slog.LevelVar
+	log   *slog.Logger
+}
+
+// runDaemon runs a bridge, answers commands and signals, and tells systemd.
 func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	for {
-		log := newLogger(cfg)
-		limitMemory(cfg)
-		b, err := bridge.New(cfg, bridge.Options{Logger: log, Version: buildVersion()})
-		if err != nil {
-			return err
-		}
-		log.Info("started", "version", buildVersion(), "sources", len(cfg.Sources), "destinations", len(cfg.Destinations))
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
-		running, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- b.Run(running) }()
-		next, err := waitForChange(path, hup, ended, log)
-		if next == nil {
-			stop()
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-			log.Info("stopped")
-			return err
-		}
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyReloading)
-		stop()
-		if err := <-ended; err != nil {
-			return err
-		}
-		cfg = next
+	level := &slog.LevelVar{}
+	limitMemory(cfg)
+	s := &server{path: path, level: level, log: newLogger(cfg, level)}
+	b, err := bridge.New(cfg, bridge.Options{Logger: s.log, Version: buildVersion()})
+	if err != nil {
+		return err
 	}
+	s.Bridge = b
+	commands, err := control.Listen(cfg.StateDir, s, s.log)
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var helpers sync.WaitGroup
+	helpers.Go(func() { commands.Serve(running) })
+	helpers.Go(func() { s.reloadOn(running, hup) })
+	helpers.Go(func() { tellSystemd(running, s) })
+	s.log.Info("started", "version", buildVersion(), "sources", len(cfg.Sources), "destinations", len(cfg.Destinations))
+	notify(daemon.SdNotifyReady)
+	defer context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })()
+	err = b.Run(ctx)
+	stop()
+	helpers.Wait()
+	s.log.Info("stopped")
+	return err
 }
 
-// waitForChange waits for the end of the bridge, or for a SIGHUP that brings a valid configuration.
-func waitForChange(path string, hup <-chan os.Signal, ended <-chan error, log *slog.Logger) (*config.Config, error) {
+// reloadOn reloads at each SIGHUP until ctx ends.
+func (s *server) reloadOn(ctx context.Context, hup <-chan os.Signal) {
 	for {
 		select {
-		case err := <-ended:
-			return nil, err
 		case <-hup:
-			next, err := config.Load(path)
-			if err == nil {
-				err = bridge.Check(next)
-			}
-			if err == nil {
-				log.Info("the configuration was read again")
-				return next, nil
-			}
-			var problems config.Problems
-			if errors.As(err, &problems) {
-				for _, p := range problems {
-					log.Error("the new configuration is refused; the old one runs on", "problem", p.String())
-				}
-				continue
-			}
-			log.Error("the new configuration is refused; the old one runs on", "error", err)
+			_, _ = s.Reload(ctx) // it has logged what came of it
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-// newLogger writes to standard error as the configuration says.
-func newLogger(c *config.Config) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
-		level = slog.LevelInfo
+// Reload implements control.Daemon: it reads the configuration file again. One that is not valid is refused with all
+// its problems.
+func (s *server) Reload(context.Context) (control.Changes, error) {
+	notifyReloading()
+	defer notify(daemon.SdNotifyReady)
+	c, err := config.Load(s.path)
+	if err != nil {
+		return control.Changes{}, s.refuse(err)
 	}
+	changes, err := s.Bridge.Reload(c)
+	if err != nil {
+		return control.Changes{}, s.refuse(err)
+	}
+	setLevel(s.level, c)
+	limitMemory(c)
+	return changes, nil
+}
+
+// refuse logs why a configuration was refused, and makes it an answer.
+func (s *server) refuse(err error) error {
+	refusal := &control.Refusal{}
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			refusal.Problems = append(refusal.Problems, p.String())
+		}
+	} else {
+		refusal.Problems = strings.Split(err.Error(), "\n")
+	}
+	for _, p := range refusal.Problems {
+		s.log.Error("the new configuration is refused; the old one runs on", "problem", p)
+	}
+	return refusal
+}
+
+// setLevel sets the log level that a configuration asks for.
+func setLevel(level *slog.LevelVar, c *config.Config) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(c.Log.Level)); err == nil { // checked when the configuration was read
+		level.Set(l)
+	}
+}
+
+// newLogger writes to standard error as the configuration says. Its level can be changed.
+func newLogger(c *config.Config, level *slog.LevelVar) *slog.Logger {
+	setLevel(level, c)
 	o := &slog.HandlerOptions{Level: level}
 	if c.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, o))

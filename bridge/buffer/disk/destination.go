@@ -19,6 +19,7 @@ type settlement struct {
 	segment uint64
 	source  int
 	bytes   int64
+	dropped bool // it was not delivered
 }
 
 // progress is how far a destination has come: which numbers are settled, and how many records and bytes these are in
@@ -27,10 +28,14 @@ type progress struct {
 	settled
 	tallies map[uint64][]tally // segment -> by source
 	dropped uint64
+	began   uint64  // the last number given before the destination was first opened
+	missed  settled // settled without being delivered: dropped when the buffer was full
+	damaged settled // the same: not to be read any more
 }
 
 func (p *progress) clone() *progress {
-	c := &progress{settled: p.settled.clone(), dropped: p.dropped, tallies: make(map[uint64][]tally, len(p.tallies))}
+	c := &progress{settled: p.settled.clone(), dropped: p.dropped, tallies: make(map[uint64][]tally, len(p.tallies)),
+		began: p.began, missed: p.missed.clone(), damaged: p.damaged.clone()}
 	for id, t := range p.tallies {
 		c.tallies[id] = slices.Clone(t)
 	}
@@ -43,6 +48,9 @@ func (p *progress) settle(s settlement) bool {
 		return false
 	}
 	p.add(s.number, s.number)
+	if s.dropped {
+		p.missed.add(s.number, s.number)
+	}
 	p.tallies[s.segment] = count(p.tallies[s.segment], s.source, 1, s.bytes)
 	return true
 }
@@ -113,6 +121,7 @@ func (d *destination) pending(p *progress, s *segment) (t tally) {
 //	sources: uint16 count, then length byte and name each
 //	intervals above low: uint32 count, then first and last each
 //	tallies: uint16 count, then segment, uint16 count of sources, records and bytes each
+//	began: 8 bytes; missed, damaged: low, uint32 count, then first and last each. Rows of before these were kept end here.
 func (d *destination) row(p *progress, start position) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, p.low)
 	b = binary.LittleEndian.AppendUint64(b, p.dropped)
@@ -124,17 +133,39 @@ func (d *destination) row(p *progress, start position) []byte {
 	for _, s := range d.sources {
 		b = appendString(b, s)
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(p.above)))
-	for _, i := range p.above {
-		b = binary.LittleEndian.AppendUint64(b, i.first)
-		b = binary.LittleEndian.AppendUint64(b, i.last)
-	}
+	b = appendIntervals(b, p.above)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.tallies)))
 	for id, t := range p.tallies {
 		b = binary.LittleEndian.AppendUint64(b, id)
 		b = appendTallies(b, t)
 	}
+	b = binary.LittleEndian.AppendUint64(b, p.began)
+	for _, set := range []*settled{&p.missed, &p.damaged} {
+		b = appendIntervals(binary.LittleEndian.AppendUint64(b, set.low), set.above)
+	}
 	return b
+}
+
+func appendIntervals(b []byte, all []interval) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(all)))
+	for _, i := range all {
+		b = binary.LittleEndian.AppendUint64(b, i.first)
+		b = binary.LittleEndian.AppendUint64(b, i.last)
+	}
+	return b
+}
+
+// intervals is the inverse of appendIntervals.
+func (d *decoder) intervals() (all []interval) {
+	n := int(binary.LittleEndian.Uint32(d.take(4)))
+	if len(d.b)/16 < n {
+		d.bad = true
+		return nil
+	}
+	for range n {
+		all = append(all, interval{d.uint64(), d.uint64()})
+	}
+	return all
 }
 
 func parseDestinationRow(name string, row []byte) (*destination, error) {
@@ -147,16 +178,17 @@ func parseDestinationRow(name string, row []byte) (*destination, error) {
 	for range r.uint16() {
 		d.sources = append(d.sources, r.string())
 	}
-	n := int(binary.LittleEndian.Uint32(r.take(4)))
-	if len(r.b)/16 < n {
-		return nil, damaged("the row of destination " + name)
-	}
-	for range n {
-		p.above = append(p.above, interval{r.uint64(), r.uint64()})
-	}
+	p.above = r.intervals()
 	for range r.uint16() {
 		id := r.uint64()
 		p.tallies[id] = r.tallies()
+	}
+	if len(r.b) > 0 {
+		p.began = r.uint64()
+		for _, set := range []*settled{&p.missed, &p.damaged} {
+			set.low = r.uint64()
+			set.above = r.intervals()
+		}
 	}
 	if r.bad {
 		return nil, damaged("the row of destination " + name)

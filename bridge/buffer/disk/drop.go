@@ -139,7 +139,7 @@ func (s *dropScan) consider(seg *segment, v *recordView, size int64) {
 	freed := false
 	for _, d := range s.may {
 		if needs(d) {
-			s.losses = append(s.losses, loss{d, settlement{v.number, seg.id, source, size}})
+			s.losses = append(s.losses, loss{d, settlement{v.number, seg.id, source, size, true}})
 			freed = true
 		}
 	}

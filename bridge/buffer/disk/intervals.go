@@ -45,5 +45,21 @@ func (s *settled) add(first, last uint64) {
 	s.above = slices.Replace(s.above, i, j, interval{first, last})
 }
 
+// gaps returns the numbers from first to last that are not in the set.
+func (s *settled) gaps(first, last uint64) (gaps []interval) {
+	first = max(first, s.low+1)
+	i := sort.Search(len(s.above), func(i int) bool { return s.above[i].last >= first })
+	for ; first <= last && i < len(s.above) && s.above[i].first <= last; i++ {
+		if s.above[i].first > first {
+			gaps = append(gaps, interval{first, s.above[i].first - 1})
+		}
+		first = s.above[i].last + 1
+	}
+	if first <= last {
+		gaps = append(gaps, interval{first, last})
+	}
+	return gaps
+}
+
 // clone returns a copy of its own.
 func (s *settled) clone() settled { return settled{s.low, slices.Clone(s.above)} }

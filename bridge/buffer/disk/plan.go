@@ -66,7 +66,7 @@ func (p *plan) release(releases []*request) {
 		}
 		for _, number := range r.numbers {
 			if t, ok := r.queue.find(number); ok {
-				p.settle(r.queue.d, settlement{number, t.at.segment, int(t.source), int64(t.bytes)})
+				p.settle(r.queue.d, settlement{number, t.at.segment, int(t.source), int64(t.bytes), false})
 			}
 		}
 	}

@@ -88,7 +88,7 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 
 // behindAll returns the progress of a destination that needs nothing of what is there. b.mu is held.
 func (b *Buffer) behindAll() (*progress, position) {
-	p := &progress{settled: settled{low: b.end.next - 1}, tallies: map[uint64][]tally{}}
+	p := &progress{settled: settled{low: b.end.next - 1}, began: b.end.next - 1, tallies: map[uint64][]tally{}}
 	if len(b.segments) == 0 {
 		return p, position{b.end.segment, segmentHeader}
 	}

@@ -211,7 +211,7 @@ func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
 		switch {
 		case progress.contains(v.number) || v.number <= q.passed:
 		case !known || !q.d.wants(source):
-			progress.settle(settlement{v.number, w.segment.id, source, v.size})
+			progress.settle(settlement{v.number, w.segment.id, source, v.size, false})
 		default:
 			q.flight = append(q.flight, taken{
 				number: v.number, pulled: v.pulled, at: position{w.segment.id, v.offset},
@@ -230,6 +230,9 @@ func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
 // held.
 func (q *Queue) passTo(number uint64) {
 	if number > q.passed {
+		for _, gap := range q.d.progress.gaps(q.passed+1, number) {
+			q.d.progress.damaged.add(gap.first, gap.last)
+		}
 		q.d.progress.add(q.passed+1, number)
 		q.passed = number
 	}

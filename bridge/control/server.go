@@ -1,0 +1,88 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// maxRequest bounds the body of a request in bytes.
+const maxRequest = 64 << 10
+
+// Server answers commands.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// Listen makes the socket of a state directory, with mode 0600. The caller holds the directory's lock, so a socket
+// that is there already was left by a siembridge that was killed.
+func Listen(stateDir string, d Daemon, log *slog.Logger) (*Server, error) {
+	path, err := socketPath(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &Server{listener: l, log: log, http: &http.Server{Handler: handler(d), ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}}, nil
+}
+
+// Serve answers until ctx ends, and removes the socket.
+func (s *Server) Serve(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
+	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("commands are not answered any more", "error", err)
+	}
+}
+
+func handler(d Daemon) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, d.Status(), nil) })
+	mux.Handle("POST /reload", call(func(ctx context.Context, _ struct{}) (Changes, error) { return d.Reload(ctx) }))
+	mux.Handle("POST /reconcile", call(d.Reconcile))
+	return mux
+}
+
+// call answers a request whose body is an In with an Out.
+func call[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&in); err != nil {
+			reply(w, nil, fmt.Errorf("the request cannot be read: %w", err))
+			return
+		}
+		out, err := f(r.Context(), in)
+		reply(w, out, err)
+	}
+}
+
+// reply writes the answer, or the error as a Refusal.
+func reply(w http.ResponseWriter, out any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		var refusal *Refusal
+		if !errors.As(err, &refusal) {
+			refusal = &Refusal{Problems: []string{err.Error()}}
+		}
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		out = refusal
+	}
+	_ = json.NewEncoder(w).Encode(out)
+}

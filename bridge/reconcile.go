@@ -1,0 +1,277 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/control"
+	"github.com/siembridge/siembridge/bridge/delivery"
+	"github.com/siembridge/siembridge/bridge/source"
+	"github.com/siembridge/siembridge/formats"
+)
+
+// journalDays is for how long keys are remembered.
+const journalDays = 200
+
+// Reconcile asks each API what it has of a period and holds it against what each destination has confirmed. What was
+// never pulled is pulled, through the normal path. One reconciliation runs at a time; another waits. Sources that read
+// files are left out.
+func (b *Bridge) Reconcile(ctx context.Context, p control.Period) (control.Report, error) {
+	now := time.Now()
+	if p.Until.IsZero() || p.Until.After(now) {
+		p.Until = now
+	}
+	switch {
+	case !p.Since.Before(p.Until):
+		return control.Report{}, errors.New("the period is empty: since must be before until and before now")
+	case now.Sub(p.Since) > journalDays*24*time.Hour:
+		return control.Report{}, fmt.Errorf("what was delivered is remembered for %d days: give a later since", journalDays)
+	}
+	b.reconciling.Lock()
+	defer b.reconciling.Unlock()
+	b.changing.Lock()
+	running := b.running
+	b.changing.Unlock()
+	if running == nil {
+		return control.Report{}, errors.New("siembridge is not running yet: try again in a moment")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(running, cancel)()
+	b.mu.Lock()
+	sources, c := b.sources, b.config
+	b.mu.Unlock()
+	refused, err := b.refused(c)
+	if err != nil {
+		return control.Report{}, err
+	}
+	r := control.Report{At: now, Since: p.Since, Until: p.Until}
+	for _, s := range sources {
+		puller, ok := s.puller.(*source.Source)
+		if !ok {
+			continue
+		}
+		a, err := newAudit(b.buffer, s, c.Destinations, refused)
+		if err != nil {
+			return r, err
+		}
+		holes, err := puller.Survey(ctx, p.Since, p.Until, a)
+		if err != nil {
+			if ctx.Err() != nil {
+				return r, err
+			}
+			a.report.Error = err.Error()
+		}
+		for _, h := range holes {
+			a.report.Unread = append(a.report.Unread, control.Span{From: h.Start(), To: h.End()})
+		}
+		r.Sources = append(r.Sources, a.report)
+	}
+	return r, b.reconciled(&r)
+}
+
+// refusedKey is a record that a receiver refused.
+type refusedKey struct{ destination, source, key string }
+
+// refused returns what is in quarantine because it could not be delivered.
+func (b *Bridge) refused(c *config.Config) (map[refusedKey]bool, error) {
+	list, err := b.buffer.Quarantine().List()
+	if err != nil {
+		return nil, err
+	}
+	all := map[refusedKey]bool{}
+	for _, q := range list {
+		for _, d := range c.Destinations {
+			if q.Reason == d.Name+": "+delivery.ReasonRefused {
+				all[refusedKey{d.Name, q.Record.Source, q.Record.Key}] = true
+			}
+		}
+	}
+	return all, nil
+}
+
+// audit is the Appender of a survey: it looks each record up in the journal, and appends it to the buffer.
+type audit struct {
+	buffer interface {
+		buffer.Appender
+		buffer.Journal
+	}
+	source   string
+	covered  time.Time // up to when the source has read
+	names    []string  // of the destinations
+	filters  []*delivery.Filter
+	refused  map[refusedKey]bool
+	seen     map[string]struct{}
+	report   control.SourceReport
+	detected formats.Detection
+}
+
+func newAudit(b interface {
+	buffer.Appender
+	buffer.Journal
+}, s *runningSource, destinations []config.Destination, refused map[refusedKey]bool) (*audit, error) {
+	a := &audit{buffer: b, source: s.config.Name, covered: s.puller.Status().CoveredTo, refused: refused, seen: map[string]struct{}{}}
+	a.report.Name = s.config.Name
+	for i := range destinations {
+		d := &destinations[i]
+		var filter *delivery.Filter
+		if d.Filter != "" {
+			var err error
+			if filter, err = delivery.NewFilter(d.Filter); err != nil {
+				return nil, fmt.Errorf("destination %s: filter: %w", d.Name, err)
+			}
+		}
+		a.names, a.filters = append(a.names, d.Name), append(a.filters, filter)
+		a.report.Destinations = append(a.report.Destinations, control.DestinationReport{Name: d.Name})
+	}
+	return a, nil
+}
+
+// Checkpoint implements buffer.Appender: a survey has none.
+func (a *audit) Checkpoint(string) ([]byte, error) { return nil, nil }
+
+// Append implements buffer.Appender. Records are traced before they are appended: what is not known then was never
+// pulled.
+func (a *audit) Append(ctx context.Context, batch buffer.Batch) (buffer.Outcome, error) {
+	if len(batch.Records) == 0 {
+		return buffer.Outcome{}, nil
+	}
+	keys := make([]string, len(batch.Records))
+	for i := range batch.Records {
+		keys[i] = batch.Records[i].Key
+	}
+	traces, err := a.buffer.Trace(a.source, keys, a.names)
+	if err != nil {
+		return buffer.Outcome{}, err
+	}
+	batch.Checkpoint = nil
+	outcome, err := a.buffer.Append(ctx, batch)
+	if err != nil {
+		return outcome, err
+	}
+	for i := range batch.Records {
+		if _, again := a.seen[keys[i]]; again {
+			continue
+		}
+		a.seen[keys[i]] = struct{}{}
+		a.count(&batch.Records[i], &traces[i])
+	}
+	return outcome, nil
+}
+
+// count takes one record of the API into the report.
+func (a *audit) count(r *buffer.Record, t *buffer.Trace) {
+	a.report.Has++
+	if !t.Known {
+		if r.Changed.Before(a.covered) {
+			a.report.Missed.Add(r.Key)
+		} else {
+			a.report.Behind++
+		}
+		return
+	}
+	for i, standing := range t.At {
+		d := &a.report.Destinations[i]
+		switch {
+		case standing == buffer.StandingPending:
+			d.Pending++
+		case standing == buffer.StandingUnrouted:
+			d.Unrouted++
+		case standing == buffer.StandingDropped:
+			d.Dropped++
+		case standing == buffer.StandingLost:
+			d.Missing.Add(r.Key)
+		case a.refused[refusedKey{d.Name, a.source, r.Key}]:
+			d.Quarantined++
+		case a.filtered(i, r):
+			d.Filtered++
+		default:
+			d.Confirmed++
+		}
+	}
+}
+
+// filtered tells whether a destination's filter keeps a record back.
+func (a *audit) filtered(i int, r *buffer.Record) bool {
+	return a.filters[i] != nil && delivery.Decode(r, &a.detected) == nil && !a.filters[i].Keep(&a.detected)
+}
+
+// Where the last reconciliation is noted.
+const reconcileNote = "reconcile"
+
+// reconciled keeps the outcome for the status, over restarts, and logs it.
+func (b *Bridge) reconciled(r *control.Report) error {
+	last := admin.Reconciliation{At: r.At, Since: r.Since, Until: r.Until, Missing: r.Missing()}
+	for _, s := range r.Sources {
+		if s.Error != "" {
+			last.Errors = append(last.Errors, "source "+s.Name+": "+s.Error)
+		}
+		if len(s.Unread) > 0 {
+			last.Errors = append(last.Errors, fmt.Sprintf("source %s: %d parts of the period cannot be read", s.Name, len(s.Unread)))
+		}
+		log := b.log.With("source", s.Name)
+		if s.Missed.Count > 0 {
+			log.Warn("reconcile: records were never pulled; they are pulled now", "records", s.Missed.Count, "first", s.Missed.IDs[0])
+		}
+		for _, d := range s.Destinations {
+			if d.Missing.Count > 0 {
+				log.Error("reconcile: records are missing at a destination; siembridge reconcile names them", "destination", d.Name, "records", d.Missing.Count, "first", d.Missing.IDs[0])
+			}
+		}
+	}
+	b.log.Info("reconciled", "since", r.Since, "until", r.Until, "missing", last.Missing, "errors", len(last.Errors))
+	b.mu.Lock()
+	b.reconciliation = &last
+	b.mu.Unlock()
+	note, err := json.Marshal(last)
+	if err != nil {
+		return err
+	}
+	return b.buffer.SetNote(reconcileNote, "last", note)
+}
+
+// lastReconciliation reads what was noted; nil when nothing was.
+func lastReconciliation(notes buffer.Notes) *admin.Reconciliation {
+	note, err := notes.Note(reconcileNote, "last")
+	if err != nil || note == nil {
+		return nil
+	}
+	var last admin.Reconciliation
+	if json.Unmarshal(note, &last) != nil {
+		return nil
+	}
+	return &last
+}
+
+// reconcileRegularly runs the reconciliations of [reconcile] until ctx ends. The first comes a full interval after the
+// start of a bridge that has never reconciled.
+func (b *Bridge) reconcileRegularly(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		b.mu.Lock()
+		c, last := b.config.Reconcile, b.started
+		if b.reconciliation != nil {
+			last = b.reconciliation.At
+		}
+		b.mu.Unlock()
+		now := time.Now()
+		if c.Every <= 0 || now.Sub(last) < c.Every {
+			continue
+		}
+		if _, err := b.Reconcile(ctx, control.Period{Since: now.Add(-c.Window), Until: now}); err != nil && ctx.Err() == nil {
+			b.log.Error("the reconciliation failed; it is tried again in a minute", "error", err)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/buffer/disk"
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/source"
+)
+
+// Status returns a snapshot of everything.
+func (b *Bridge) Status() admin.Status {
+	b.mu.Lock()
+	sources, destinations, reconciliation := b.sources, b.destinations, b.reconciliation
+	b.mu.Unlock()
+	s := admin.Status{Version: b.version, Started: b.started, Reconciliation: reconciliation}
+	for _, x := range sources {
+		from := x.puller.Status()
+		one := admin.Source{Name: x.config.Name, API: x.config.API, State: from.State, LastSuccess: from.LastSuccess,
+			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
+		one.Newest, one.Stale = b.arrived(x.config.Name, from.State)
+		if x.credential != nil {
+			one.CredentialEnds, one.Warning = x.credential.status()
+		}
+		s.Sources = append(s.Sources, one)
+	}
+	u := b.buffer.Usage()
+	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
+	for _, x := range destinations {
+		from, pending := x.worker.Status(), x.queue.Pending()
+		s.Destinations = append(s.Destinations, admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
+			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered,
+			LastSuccess: from.Last, Error: from.Error})
+	}
+	return s
+}
+
+// StoppedStatus returns what the state directory of a bridge that does not run tells. Its error wraps
+// buffer.ErrLocked when another process uses the directory.
+func StoppedStatus(c *config.Config, version string) (s admin.Status, err error) {
+	b, err := OpenStopped(c)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	s.Version, s.Reconciliation = version, lastReconciliation(b)
+	for i := range c.Sources {
+		x := &c.Sources[i]
+		one := admin.Source{Name: x.Name, API: x.API, State: "stopped"}
+		checkpoint, err := b.Checkpoint(x.Name)
+		if err != nil {
+			return s, err
+		}
+		if checkpoint != nil && x.API != "file" {
+			covered, holes, err := source.ReadCheckpoint(checkpoint)
+			if err != nil {
+				return s, fmt.Errorf("source %s: %w", x.Name, err)
+			}
+			one.CoveredTo, one.Holes = covered, len(holes)
+		}
+		s.Sources = append(s.Sources, one)
+	}
+	u := b.Usage()
+	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit}
+	for i := range c.Destinations {
+		x := &c.Destinations[i]
+		one := admin.Destination{Name: x.Name, State: "stopped", Confirm: x.Confirm}
+		for _, left := range b.Leftovers() {
+			if left.Destination == x.Name {
+				one.Pending, one.Since = left.Records, left.Closed
+			}
+		}
+		s.Destinations = append(s.Destinations, one)
+	}
+	return s, nil
+}
+
+// OpenStopped opens the buffer of a configuration whose bridge does not run; where there is none, that is the error.
+func OpenStopped(c *config.Config) (*disk.Buffer, error) {
+	if _, err := os.Stat(c.StateDir); err != nil {
+		return nil, fmt.Errorf("state_dir: %w; siembridge has not run with this configuration yet", err)
+	}
+	b, err := disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain})
+	if err != nil {
+		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/bridge/control"
+)
+
+func newReconcileCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "reconcile --config FILE --since T",
+		Short: "Ask the APIs what they have of a period, and hold it against what each destination has confirmed",
+		Long: "reconcile counts, for each source and destination, what is confirmed, pending, filtered, not routed, in quarantine,\n" +
+			"dropped and missing, and names what is missing. What was never pulled is pulled, through the normal path. It can\n" +
+			"answer for 200 days back. Times are RFC 3339 (2026-05-01T00:00:00Z) or back from now (-48h, -7d). The exit code is 1\n" +
+			"when something is missing or could not be looked at.",
+		Example: "  siembridge reconcile --config /etc/siembridge/siembridge.toml --since -48h",
+		Args:    cobra.NoArgs,
+	}
+	path := configFlag(c, true)
+	since := c.Flags().String("since", "", "begin of the period")
+	until := c.Flags().String("until", "", "end of the period (default: now)")
+	asJSON := c.Flags().Bool("json", false, "the whole report as JSON")
+	_ = c.MarkFlagRequired("since")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		period, err := parsePeriod(*since, *until, time.Now())
+		if err != nil {
+			return usageError{err}
+		}
+		client, err := daemonOf(*path)
+		if err != nil {
+			return err
+		}
+		report, err := client.Reconcile(c.Context(), period)
+		if err != nil {
+			return fmt.Errorf("reconcile: %w", err)
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(c.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			err = encoder.Encode(report)
+		} else {
+			err = writeReport(c.OutOrStdout(), &report)
+		}
+		if err == nil && report.Failed() {
+			err = quietFailure{}
+		}
+		return err
+	}
+	return c
+}
+
+// parsePeriod reads the times of a period.
+func parsePeriod(since, until string, now time.Time) (p control.Period, err error) {
+	if p.Since, err = config.ParseStart(since, now); err != nil {
+		return p, fmt.Errorf("--since %q: %w", since, err)
+	}
+	if until == "" {
+		return p, nil
+	}
+	if p.Until, err = config.ParseStart(until, now); err != nil {
+		return p, fmt.Errorf("--until %q: %w", until, err)
+	}
+	return p, nil
+}
+
+func writeReport(out io.Writer, r *control.Report) error {
+	fmt.Fprintf(out, "from %s to %s\n", r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339))
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "SOURCE\tDESTINATION\tHAS\tCONFIRMED\tPENDING\tFILTERED\tNOT ROUTED\tQUARANTINE\tDROPPED\tMISSING")
+	for _, s := range r.Sources {
+		for _, d := range s.Destinations {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Name, d.Name, s.Has, d.Confirmed, d.Pending, d.Filtered, d.Unrouted, d.Quarantined, d.Dropped, d.Missing.Count)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range r.Sources {
+		if s.Error != "" {
+			fmt.Fprintf(out, "! source %s: %s\n", s.Name, s.Error)
+		}
+		for _, u := range s.Unread {
+			fmt.Fprintf(out, "! source %s: %s to %s cannot be read\n", s.Name, u.From.Format(time.RFC3339), u.To.Format(time.RFC3339))
+		}
+		if s.Behind > 0 {
+			fmt.Fprintf(out, "source %s: %d records are newer than the last poll; they are pulled now\n", s.Name, s.Behind)
+		}
+		writeIDs(out, fmt.Sprintf("source %s: never pulled, pulled now", s.Name), s.Missed)
+		for _, d := range s.Destinations {
+			writeIDs(out, fmt.Sprintf("source %s, destination %s: missing", s.Name, d.Name), d.Missing)
+		}
+	}
+	return nil
+}
+
+func writeIDs(out io.Writer, what string, ids control.IDs) {
+	for _, id := range ids.IDs {
+		fmt.Fprintf(out, "! %s: %s\n", what, id)
+	}
+	if more := ids.Count - len(ids.IDs); more > 0 {
+		fmt.Fprintf(out, "! %s: %d more\n", what, more)
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/siembridge/siembridge/bridge"
+	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/control"
+)
+
+func newStatusCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status --config FILE",
+		Short: "What is wrong, where, since when and what to do; then sources, buffer and destinations",
+		Long: "status asks the running daemon. Where none runs it says so and shows what the state directory holds. The exit code\n" +
+			"is 1 when something is not well or no daemon runs.",
+		Example: "  siembridge status --config /etc/siembridge/siembridge.toml",
+		Args:    cobra.NoArgs,
+	}
+	path := configFlag(c, true)
+	asJSON := c.Flags().Bool("json", false, "the whole snapshot as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := daemonOf(*path)
+		if err != nil {
+			return err
+		}
+		status, err := client.Status(c.Context())
+		stopped := errors.Is(err, control.ErrNotRunning)
+		if stopped {
+			cfg, loadErr := loadConfig(*path)
+			if loadErr != nil {
+				return loadErr
+			}
+			fmt.Fprintln(c.ErrOrStderr(), "siembridge does not run; this is what the state directory holds")
+			status, err = bridge.StoppedStatus(cfg, buildVersion())
+		}
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(c.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			err = encoder.Encode(status)
+		} else {
+			err = writeStatus(c.OutOrStdout(), &status, time.Now(), stopped)
+		}
+		if err == nil && (stopped || len(status.Trouble()) > 0) {
+			err = quietFailure{}
+		}
+		return err
+	}
+	return c
+}
+
+// writeStatus writes what is wrong first, then the pipeline from left to right.
+func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) error {
+	trouble := s.Trouble()
+	switch {
+	case len(trouble) > 0:
+		for _, t := range trouble {
+			fmt.Fprintln(out, "! "+strings.ReplaceAll(t, "\n", "\n  "))
+		}
+	case !stopped:
+		fmt.Fprintf(out, "All is well. siembridge %s runs since %s.\n", s.Version, when(s.Started, now))
+	}
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSOURCE\tAPI\tSTATE\tLAST SUCCESS\tCOVERED TO\tHOLES\tPULLED\tKNOWN")
+	for _, x := range s.Sources {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", x.Name, x.API, x.State, when(x.LastSuccess, now), when(x.CoveredTo, now), x.Holes, x.Pulled, x.Duplicates)
+	}
+	fmt.Fprintf(w, "\nBUFFER\tPENDING\tLIMIT\tON DISK\n\t%s\t%s\t%s\n", size(s.Buffer.Pending), size(s.Buffer.Limit), size(s.Buffer.Bytes))
+	fmt.Fprintln(w, "\nDESTINATION\tSTATE\tSINCE\tCONFIRMS BY\tPENDING\tOLDEST\tDELIVERED\tDROPPED")
+	for _, x := range s.Destinations {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\n", x.Name, x.State, when(x.Since, now), x.Confirm, x.Pending, when(x.Oldest, now), x.Delivered, x.Dropped)
+	}
+	return w.Flush()
+}
+
+// when is a time as one reads it: how long ago.
+func when(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := now.Sub(t)
+	if d < 0 {
+		return "in " + (-d).Round(time.Second).String()
+	}
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d >= 2*unit.length {
+			return fmt.Sprintf("%d %s ago", d/unit.length, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d s ago", d/time.Second)
+}
+
+func size(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
