@@ -171,6 +171,7 @@ func TestReconcile(t *testing.T) {
 	var log watched
 	cmd := d.start(t, &log)
 	d.wait(t, &log)
+	d.settled(t, 1)
 	d.arcsight.receiver.Close()
 	waiting := d.one(12, time.Now())
 	d.qradar.wait(t, d.sightings, &log)
