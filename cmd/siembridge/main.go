@@ -24,13 +24,28 @@ const (
 
 // commands are all commands; each file adds one.
 var commands = []func() *cobra.Command{
-	newRunCommand, newStatusCommand, newReloadCommand, newReconcileCommand, newCheckCommand, newLoginCommand, newDemoCommand, newPreviewCommand, newListenCommand, newMappingCommand, newImportCommand, newBenchCommand, newBufferCommand, newLintCommand, newVersionCommand,
+	newRunCommand,
+	newStatusCommand,
+	newReloadCommand,
+	newReconcileCommand,
+	newCheckCommand,
+	newLoginCommand,
+	newDemoCommand,
+	newPreviewCommand,
+	newListenCommand,
+	newMappingCommand,
+	newImportCommand,
+	newBenchCommand,
+	newBufferCommand,
+	newLintCommand,
+	newVersionCommand,
+	newManCommand,
 }
 
 func main() { os.Exit(execute(os.Args[1:])) }
 
-// execute runs one command line and returns its exit code.
-func execute(args []string) int {
+// newRoot is the program with all its commands.
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "siembridge",
 		Short: "Microsoft Defender detections for QRadar, ArcSight and every other SIEM",
@@ -41,8 +56,14 @@ func execute(args []string) int {
 	for _, command := range commands {
 		root.AddCommand(command())
 	}
-	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	return root
+}
+
+// execute runs one command line and returns its exit code.
+func execute(args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := root.ExecuteContext(ctx)
