@@ -74,6 +74,14 @@ func (b *Buffer) gather(first *request) []*request {
 	return group
 }
 
+// need is how many bytes appends take.
+func need(appends []*request) (n int64) {
+	for _, r := range appends {
+		n += int64(r.size())
+	}
+	return n
+}
+
 func (r *request) size() (n int) {
 	if r.batch != nil {
 		for i := range r.batch.Records {
@@ -105,6 +113,9 @@ func (b *Buffer) serve(group []*request) {
 		return
 	}
 	refused, err := b.commit(releases, appends, false)
+	if isFull(err) && len(appends) > 0 && b.retireForSpace(need(appends)) {
+		refused, err = b.commit(releases, appends, false)
+	}
 	if isFull(err) && len(releases) > 0 {
 		// The log cannot grow, but what is delivered shall count as delivered.
 		b.wait(nil)

@@ -108,3 +108,51 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("the reserve is not back: %v", err)
 	}
 }
+
+// freeingFS is a disk that is full until a file is deleted.
+type freeingFS struct{ fullFS }
+
+func (f freeingFS) Remove(name string) error {
+	if filepath.Base(filepath.Dir(name)) == "log" {
+		f.full.Store(false)
+	}
+	return f.fullFS.Remove(name)
+}
+
+// TestFullDiskOfDeliveredRecords: what is kept for a replay only does not stand in the way of what is to be delivered.
+func TestFullDiskOfDeliveredRecords(t *testing.T) {
+	var full atomic.Bool
+	b, err := Open(Options{Dir: t.TempDir(), FS: freeingFS{fullFS{full: &full}}, Retain: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	q, err := b.Queue(buffer.Destination{Name: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	for n := 1; n <= 3; n++ {
+		if o, err := b.Append(ctx, crashBatch(n)); err != nil || o.New != crashRecords {
+			t.Fatalf("append %d: %+v, %v", n, o, err)
+		}
+		records, err := q.Take(ctx, crashRecords, 1<<20)
+		if err != nil || len(records) != crashRecords {
+			t.Fatal(len(records), err)
+		}
+		if n == 3 {
+			break // pending
+		}
+		if err := q.Release(ctx, numbers(records)); err != nil {
+			t.Fatal(err)
+		}
+		full.Store(true)
+	}
+	full.Store(true)
+	if _, err := b.Append(ctx, crashBatch(4)); !errors.Is(err, buffer.ErrNoSpace) {
+		t.Fatalf("an append on a disk full of pending records: %v", err)
+	}
+	if p := q.Pending(); p.Records != crashRecords {
+		t.Fatalf("pending %+v", p)
+	}
+}

@@ -153,11 +153,37 @@ func (b *Buffer) logged(what string, err error) {
 // when it is worth a new file, or when there is nothing else to do.
 func (b *Buffer) retireOld(idle bool) error {
 	before := b.now() - int64(b.opts.Retain)
+	_, err := b.retireDelivered(func(s *segment, active bool) bool {
+		return s.newest < before && (!active || idle || s.size >= writeSize)
+	})
+	return err
+}
+
+// retireForSpace deletes the oldest segments that nobody needs any more, for the sake of so many bytes on a full disk.
+// It reports whether there was one.
+func (b *Buffer) retireForSpace(need int64) bool {
+	b.reserve.give() // the index needs some space to forget a segment
+	removed, err := b.retireDelivered(func(s *segment, _ bool) bool {
+		wanted := need > 0
+		if wanted {
+			need -= s.size
+		}
+		return wanted
+	})
+	b.logged("delivered records cannot be removed to make room on a full disk", err)
+	if removed > 0 && err == nil {
+		b.logger.Warn("the disk is full: delivered records were removed before their time, oldest first", "dir", b.dir, "segments", removed)
+	}
+	return removed > 0 && err == nil
+}
+
+// retireDelivered deletes the segments that nobody needs and that may go, oldest first.
+func (b *Buffer) retireDelivered(may func(s *segment, active bool) bool) (removed int, err error) {
 	p := newPlan(b)
 	b.mu.Lock()
 	for _, s := range b.segments {
 		active := b.w != nil && s.id == b.w.id
-		if s.first == 0 && active || s.newest >= before || active && !idle && s.size < writeSize || b.pendingIn(s, nil) > 0 {
+		if s.first == 0 && active || b.pendingIn(s, nil) > 0 || !may(s, active) {
 			continue
 		}
 		p.removed = append(p.removed, s.id)
@@ -167,9 +193,9 @@ func (b *Buffer) retireOld(idle bool) error {
 	}
 	b.mu.Unlock()
 	if len(p.removed) == 0 {
-		return nil
+		return 0, nil
 	}
-	return b.transact(p, func() error { return nil })
+	return len(p.removed), b.transact(p, func() error { return nil })
 }
 
 // forgetClosed removes the queues that were closed longer ago than queueLife.
