@@ -34,6 +34,16 @@ type encoding struct {
 		formats.Encoder
 		Table() *formats.Table
 	}
+	rows map[string]formats.Row // of the encoder's table, by key
+}
+
+// rowsOf returns the rows of a table by key.
+func rowsOf(t *formats.Table) map[string]formats.Row {
+	rows := map[string]formats.Row{}
+	for _, r := range t.Rows() {
+		rows[r.Key] = r
+	}
+	return rows
 }
 
 func encodings(t testing.TB) []encoding {
@@ -48,7 +58,8 @@ func encodings(t testing.TB) []encoding {
 			t.Fatal(err)
 		}
 	}
-	return []encoding{{"leef:1.0", 4096, l1}, {"leef:2.0", 4096, l2}, {"cef:0", 8192, c0}, {"cef:1", 8192, c1}, {"json", 65536, j}}
+	return []encoding{{"leef:1.0", 4096, l1, rowsOf(l1.Table())}, {"leef:2.0", 4096, l2, rowsOf(l2.Table())},
+		{"cef:0", 8192, c0, rowsOf(c0.Table())}, {"cef:1", 8192, c1, rowsOf(c1.Table())}, {"json", 65536, j, nil}}
 }
 
 // decodeSample returns the detections of a page as the bridge would make them, new and fresh.
@@ -226,10 +237,7 @@ func checkEvent(f encoding, event []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows := map[string]formats.Row{}
-	for _, r := range f.encoder.Table().Rows() {
-		rows[r.Key] = r
-	}
+	rows := f.rows
 	for i, p := range e.Pairs {
 		if slot, ok := strings.CutSuffix(p.Key, "Label"); ok && rows[slot].Label != "" {
 			if i+1 == len(e.Pairs) || e.Pairs[i+1].Key != slot {

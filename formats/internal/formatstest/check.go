@@ -16,12 +16,11 @@ func Clean(s string, keepNewlines bool, delimiter rune) string {
 	if !keepNewlines {
 		s = strings.ReplaceAll(s, "\r\n", "\n")
 	}
-	newline, carriageReturn := "\n", "\r"
-	if !keepNewlines {
-		newline, carriageReturn = " ", " "
+	if keepNewlines {
+		s = keptNewlines.Replace(s)
+	} else {
+		s = blankNewlines.Replace(s)
 	}
-	s = strings.NewReplacer("\n", newline, "\r", carriageReturn, "\u0085", newline, "\u2028", newline, "\u2029", newline,
-		"\t", " ", "\v", " ", "\f", " ").Replace(s)
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\r':
@@ -35,6 +34,11 @@ func Clean(s string, keepNewlines bool, delimiter rune) string {
 	}, s)
 	return strings.TrimSpace(s)
 }
+
+var (
+	keptNewlines  = strings.NewReplacer("\u0085", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ", "\v", " ", "\f", " ")
+	blankNewlines = strings.NewReplacer("\n", " ", "\r", " ", "\u0085", " ", "\u2028", " ", "\u2029", " ", "\t", " ", "\v", " ", "\f", " ")
+)
 
 // CheckPairs holds decoded pairs against a detection in which every text field is the same text, whose cleaned form
 // is clean. It returns what is wrong.

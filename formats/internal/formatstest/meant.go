@@ -1,0 +1,395 @@
+package formatstest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// Meant is what an event has to say: the values that readers must find in it, worked out from the mapping and the
+// detection in the plainest way, with nothing of the engine that encoders use.
+type Meant struct {
+	Pairs               map[string]string
+	Name                string // CEF: the name of the header
+	Class               string // CEF: the class id
+	Shortened, Mistyped []string
+}
+
+// Reading says of a format what Means has to know.
+type Reading struct {
+	Mapping    *formats.Mapping
+	Dictionary *formats.Dictionary
+	Version    string
+	Newlines   bool // kept in values
+	Delimiter  rune // replaced in values; 0: none
+}
+
+// Means says what the event of d must say when it may be as long as it likes.
+func (r Reading) Means(d *formats.Detection) Meant {
+	m := Meant{Pairs: map[string]string{}}
+	for i := range r.Mapping.Attributes {
+		a := &r.Mapping.Attributes[i]
+		if len(a.From) > 0 && a.From[0] == "shortened" || len(a.Versions) > 0 && !slices.Contains(a.Versions, r.Version) {
+			continue
+		}
+		r.attribute(&m, a, d)
+	}
+	for _, p := range d.Extra {
+		if p.Key != "customerNote" { // the only key that the generator adds and formats take
+			continue
+		}
+		if v := Clean(p.Value, r.Newlines, r.Delimiter); v != "" {
+			m.Pairs[p.Key] = cut(v, 1023)
+			if len(v) > 1023 {
+				m.Shortened = append(m.Shortened, p.Key)
+			}
+		}
+	}
+	header := r
+	header.Newlines, header.Delimiter = false, 0
+	for _, name := range r.Mapping.Header.Name {
+		if texts := header.texts(&formats.Attribute{First: true}, name, d); len(texts) > 0 {
+			if m.Name = cut(texts[0], 512); m.Name != texts[0] {
+				m.Shortened = append(m.Shortened, "name")
+			}
+			break
+		}
+	}
+	m.Class = r.class(d)
+	return m
+}
+
+func (r Reading) class(d *formats.Detection) string {
+	class := ""
+	for _, name := range r.Mapping.Header.ClassID {
+		if class == "" {
+			class = Clean(strings.Join(fieldTexts(name, d), ""), false, 0)
+		}
+	}
+	if class == "" {
+		word := formats.EventClass(d)
+		if word == "Other" && d.Category != "" && len(d.Category) <= 64 {
+			word = d.Category
+		}
+		class = formats.ServiceWord(d) + "/" + Clean(word, false, 0)
+	}
+	class = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`=%#|\`, r) {
+			return '_'
+		}
+		return r
+	}, class)
+	if len(class) > 120 {
+		class = hashed(class, 120)
+	}
+	return class
+}
+
+func (r Reading) attribute(m *Meant, a *formats.Attribute, d *formats.Detection) {
+	k, _ := r.Dictionary.Key(a.Key)
+	kind := a.Type
+	if kind == "" {
+		if kind = k.Type; kind == "" {
+			kind = formats.ValueText
+		}
+	}
+	_, with := m.Pairs[a.With]
+	if a.Fresh && !d.Fresh || a.With != "" && !with || a.Mistyped != "" && !slices.Contains(m.Mistyped, a.Mistyped) ||
+		len(a.API) > 0 && !slices.Contains(a.API, d.API) || len(a.Kind) > 0 && !slices.Contains(a.Kind, string(d.Kind)) ||
+		len(a.If) > 0 && !anyText(a.If, d) || anyText(a.Unless, d) {
+		return
+	}
+	value, bad := r.value(a, kind, d)
+	if value == "" || len(value) <= a.LongerThan {
+		if bad {
+			m.Mistyped = append(m.Mistyped, a.Key)
+		}
+		return
+	}
+	longest := a.Max
+	if longest == 0 {
+		longest = k.Max
+	}
+	if longest == 0 {
+		longest = 1023
+	}
+	if len(value) > longest {
+		switch {
+		case a.Hash:
+			value = hashed(value, longest)
+		case a.Whole || kind != formats.ValueText:
+			m.Shortened = append(m.Shortened, a.Key)
+			return
+		default:
+			m.Shortened = append(m.Shortened, a.Key)
+			value = cut(value, longest)
+		}
+	}
+	m.Pairs[a.Key] = value
+	label := a.Label
+	if k.FixedLabel != "" {
+		label = k.FixedLabel
+	}
+	if label != "" {
+		m.Pairs[k.LabelKey] = label
+	}
+}
+
+var fieldNames = formats.FieldNames()
+
+// value returns the value of a before any cut. bad: there was one, but none of the key's type.
+func (r Reading) value(a *formats.Attribute, kind formats.ValueType, d *formats.Detection) (value string, bad bool) {
+	if a.Value != "" {
+		return a.Value, false
+	}
+	group := ""
+	for _, g := range a.Entity {
+		if group == "" && slices.ContainsFunc(fieldNames, func(n string) bool {
+			return strings.HasPrefix(n, g+".") && len(fieldTexts(n, d)) > 0
+		}) {
+			group = g
+		}
+	}
+	join := a.Join
+	if join == "" {
+		join = ","
+	}
+	var parts []string
+	for _, name := range a.From {
+		if of, _, _ := strings.Cut(name, "."); slices.Contains(a.Entity, of) && of != group {
+			continue
+		}
+		if kind != formats.ValueText {
+			v, misfit := r.typed(a, kind, name, d)
+			if v != "" {
+				return v, false
+			}
+			bad = bad || misfit
+			continue
+		}
+		parts = append(parts, r.texts(a, name, d)...)
+		if len(parts) > 0 && !a.All {
+			break
+		}
+	}
+	if len(parts) > 0 {
+		bad = false
+	}
+	return strings.Join(parts, join), bad
+}
+
+// texts returns the cleaned texts of one source, translated, without those that clean to nothing.
+func (r Reading) texts(a *formats.Attribute, name string, d *formats.Detection) (out []string) {
+	for _, s := range fieldTexts(name, d) {
+		if s = Clean(r.translate(a, s), r.Newlines, r.Delimiter); s != "" {
+			if out = append(out, s); a.First {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// fold leaves the letters and digits of ASCII, in lower case, and all that is not ASCII, byte by byte since the text
+// may not be UTF-8.
+func fold(s string) string {
+	out := make([]byte, 0, len(s))
+	for _, c := range []byte(s) {
+		if c >= 0x80 || unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c)) {
+			if c < 0x80 {
+				c = byte(unicode.ToLower(rune(c)))
+			}
+			out = append(out, c)
+		}
+	}
+	return string(out)
+}
+
+func (r Reading) translate(a *formats.Attribute, s string) string {
+	if a.Words == "" {
+		return s
+	}
+	words := r.Mapping.Words[a.Words]
+	if len(s) <= 64 {
+		for word, meaning := range words {
+			if word != "*" && fold(word) == fold(s) {
+				return meaning
+			}
+		}
+	}
+	if meaning, ok := words["*"]; ok {
+		return meaning
+	}
+	return s
+}
+
+func (r Reading) typed(a *formats.Attribute, kind formats.ValueType, name string, d *formats.Detection) (value string, bad bool) {
+	f, err := formats.FieldByName(name)
+	if err == nil && f.Type() == formats.TypeTime {
+		return millis(f.Time(d)), !f.Time(d).IsZero() && millis(f.Time(d)) == ""
+	}
+	if err == nil && f.Type() == formats.TypeSeverity {
+		word := f.Severity(d).String()
+		if word == "" {
+			word = "unknown"
+		}
+		n, ok := r.Mapping.Severity[word]
+		if !ok {
+			n = 2
+		}
+		return strconv.Itoa(n), false
+	}
+	for _, s := range fieldTexts(name, d) {
+		if s = r.translate(a, s); s == "" {
+			continue
+		}
+		v, other := ofType(kind, strings.TrimSpace(s))
+		if v != "" {
+			return v, false
+		}
+		bad = bad || !other
+	}
+	return "", bad
+}
+
+func millis(t time.Time) string {
+	if s := strconv.FormatInt(t.UnixMilli(), 10); len(s) == 13 && s[0] != '-' {
+		return s
+	}
+	return ""
+}
+
+var (
+	decimal    = regexp.MustCompile(`^-?[0-9]{1,18}$`)
+	address    = regexp.MustCompile(`^[0-9a-fA-F:.]{2,45}$`)
+	twelve     = regexp.MustCompile(`^[0-9a-fA-F]{12}$`)
+	separators = strings.NewReplacer(":", "", "-", "", ".", "")
+)
+
+// ofType returns s as a value of a type, "" when it is none. other: an address of the other family.
+func ofType(kind formats.ValueType, s string) (value string, other bool) {
+	least, most := int64(0), int64(0)
+	switch kind {
+	case formats.ValueIPv4, formats.ValueIPv6, formats.ValueIP:
+		s, _, _ = strings.Cut(s, "%")
+		a, err := netip.ParseAddr(s)
+		if err != nil || !address.MatchString(s) {
+			return "", false
+		}
+		a = a.Unmap()
+		if kind != formats.ValueIP && a.Is4() != (kind == formats.ValueIPv4) {
+			return "", true
+		}
+		return a.String(), false
+	case formats.ValueMAC:
+		digits := separators.Replace(s)
+		if !twelve.MatchString(digits) {
+			return "", false
+		}
+		return digits[:2] + ":" + digits[2:4] + ":" + digits[4:6] + ":" + digits[6:8] + ":" + digits[8:10] + ":" + digits[10:], false
+	case formats.ValueInteger:
+		least, most = -1<<31, 1<<31-1
+	case formats.ValueLong:
+		least, most = -1<<63, 1<<63-1
+	case formats.ValuePort:
+		most = 65535
+	default:
+		panic("no built-in table reads a " + string(kind) + " from a text")
+	}
+	switch strings.ToLower(s) {
+	case "true":
+		s = "1"
+	case "false":
+		s = "0"
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || !decimal.MatchString(s) || n < least || n > most {
+		return "", false
+	}
+	return strconv.FormatInt(n, 10), false
+}
+
+// fieldTexts returns what a source has in d, as texts; nothing when it has nothing.
+func fieldTexts(name string, d *formats.Detection) (all []string) {
+	one := ""
+	switch name {
+	case "event_class":
+		one = formats.EventClass(d)
+	case "service_word":
+		one = formats.ServiceWord(d)
+	case "fresh":
+		one = strconv.FormatBool(d.Fresh)
+	default:
+		if strings.HasPrefix(name, "/") {
+			one = member(name[1:], d.Raw)
+			break
+		}
+		f, err := formats.FieldByName(name)
+		if err != nil {
+			panic(err)
+		}
+		switch f.Type() {
+		case formats.TypeList:
+			return f.List(d)
+		case formats.TypeText:
+			one = f.Text(d)
+		case formats.TypeTime:
+			if t := f.Time(d); !t.IsZero() {
+				one = t.UTC().Format("2006-01-02T15:04:05.000Z")
+			}
+		case formats.TypeSeverity:
+			one = f.Severity(d).String()
+		case formats.TypeFlag:
+			one = map[formats.Flag]string{formats.FlagTrue: "true", formats.FlagFalse: "false"}[f.Flag(d)]
+		}
+	}
+	if one == "" {
+		return nil
+	}
+	return []string{one}
+}
+
+// member returns a member of the object in raw as text.
+func member(name string, raw []byte) string {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(object[name], &s) == nil {
+		return s
+	}
+	return string(object[name])
+}
+
+func anyText(names formats.Names, d *formats.Detection) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return len(fieldTexts(n, d)) > 0 })
+}
+
+func hashed(s string, longest int) string {
+	sum := sha256.Sum256([]byte(s))
+	h := "sha256:" + hex.EncodeToString(sum[:])
+	return h[:min(len(h), longest)]
+}
+
+// cut shortens s to so many bytes, at a character and with its dots.
+func cut(s string, longest int) string {
+	if len(s) <= longest {
+		return s
+	}
+	s = s[:longest-3]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return strings.TrimRightFunc(s, unicode.IsSpace) + "..."
+}
