@@ -3,6 +3,7 @@ package formats_test
 import (
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -47,27 +48,36 @@ func dialects(t testing.TB) []dialect {
 	return all
 }
 
-// check reads the event of d with every decoder and holds each against what was meant. It returns the number of values
-// that were looked at.
-func (f *dialect) check(d *formats.Detection) (event string, values int, err error) {
-	made, loss := f.encoder.AppendEvent(nil, d, 1<<20)
-	event = string(made)
-	meant := f.Means(d)
+// write makes the event of d, as long as it likes to be, with what readers have to find in it. What was shortened and
+// what was not of its key's type has to be said, key by key.
+func (f *dialect) write(d *formats.Detection) (event []byte, meant formatstest.Meant, err error) {
+	event, loss := f.encoder.AppendEvent(nil, d, 1<<20)
+	meant = f.Means(d)
 	if got, want := slices.Sorted(slices.Values(loss.Shortened)), slices.Sorted(slices.Values(meant.Shortened)); !slices.Equal(got, want) {
-		return event, 0, fmt.Errorf("shortened %v, not %v", got, want)
+		return event, meant, fmt.Errorf("shortened %v, not %v", got, want)
 	}
 	if !slices.Equal(loss.Mistyped, meant.Mistyped) {
-		return event, 0, fmt.Errorf("mistyped %v, not %v", loss.Mistyped, meant.Mistyped)
+		return event, meant, fmt.Errorf("mistyped %v, not %v", loss.Mistyped, meant.Mistyped)
 	}
-	if list := meant.Pairs; len(meant.Shortened) > 0 {
+	if len(loss.Shortened) > 0 {
 		for _, r := range f.rows {
 			if r.From == "shortened" {
-				list[r.Key] = shortenedList(loss.Shortened, r.Max)
+				meant.Pairs[r.Key] = shortenedList(loss.Shortened, r.Max)
 			}
 		}
 	}
+	return event, meant, nil
+}
+
+// check reads the event of d with every decoder and holds each against what was meant. It returns the number of values
+// that were looked at.
+func (f *dialect) check(d *formats.Detection) (event []byte, values int, err error) {
+	event, meant, err := f.write(d)
+	if err != nil {
+		return event, 0, err
+	}
 	for name, read := range f.readers() {
-		header, pairs, err := read(event)
+		header, pairs, err := read(string(event))
 		if err == nil {
 			err = f.compare(d, header, pairs, meant, name == "escapes")
 		}
@@ -75,7 +85,7 @@ func (f *dialect) check(d *formats.Detection) (event string, values int, err err
 			return event, 0, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if values, err = checkEvent(f.encoding, made); err != nil {
+	if values, err = checkEvent(f.encoding, event); err != nil {
 		return event, 0, err
 	}
 	return event, values, f.checkShort(d, meant)
@@ -240,4 +250,56 @@ func TestDecodersAgree(t *testing.T) {
 		counts[0][1] += c[1]
 	}
 	t.Logf("%d generated detections: %d events, %d values have their key's type and length", *generated, counts[0][0], counts[0][1])
+}
+
+// invalid returns the events of a file that must not be taken, by line.
+func invalid(t *testing.T, path string) map[int]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[int]string{}
+	for i, line := range strings.Split(string(text), "\n") {
+		if line != "" && !strings.HasPrefix(line, "#") {
+			lines[i+1] = line
+		}
+	}
+	return lines
+}
+
+// TestDecodersRefuse holds that the readers are none that take everything: each refuses of the authored invalid events
+// what it can know to be wrong. What no reader of syntax can see (a host name as address, a time without pattern, a
+// forged pair) package lint names.
+func TestDecodersRefuse(t *testing.T) {
+	all := dialects(t)
+	for _, c := range []struct {
+		path    string
+		f       *dialect
+		refused map[string][]int
+	}{
+		{"lint/testdata/cef-invalid.log", &all[3], map[string][]int{
+			"strict": {1, 2, 3, 4, 5, 6, 7, 11, 12},
+			"letter": {1, 2, 3, 4, 5, 6, 9, 12},
+		}},
+		{"lint/testdata/leef-invalid.log", &all[0], map[string][]int{
+			"strict":  {3, 5, 7, 9, 11, 19, 21, 23, 25, 27, 29, 45, 49, 51, 53},
+			"letter":  {3, 5, 7, 9, 11, 19, 21, 23, 25, 27, 49, 51, 53},
+			"escapes": {3, 5, 19, 23},
+			"IBM":     {3, 5}, // it takes all that has a header
+		}},
+	} {
+		for name, read := range c.f.readers() {
+			var refused []int
+			for line, event := range invalid(t, c.path) {
+				if _, _, err := read(event); err != nil {
+					refused = append(refused, line)
+				}
+			}
+			slices.Sort(refused)
+			if !slices.Equal(refused, c.refused[name]) {
+				t.Errorf("%s: the reader %q refuses the lines %v, not %v", c.path, name, refused, c.refused[name])
+			}
+		}
+	}
 }
