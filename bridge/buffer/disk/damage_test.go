@@ -205,27 +205,6 @@ func TestSegmentDamaged(t *testing.T) {
 	}
 }
 
-// TestNewerFormat: a buffer of a later version is refused by name, and not touched.
-func TestNewerFormat(t *testing.T) {
-	o := filled(t)
-	db, err := openIndex(o.index(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx, err := db.Begin(true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	format := bytes.Clone(tx.Bucket(bucketMeta).Get(keyFormat))
-	format[0] = 2
-	if err := errors.Join(tx.Bucket(bucketMeta).Put(keyFormat, format), tx.Commit(), db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "format 2") {
-		t.Fatal(err)
-	}
-}
-
 // TestLocked: a second process is refused and told who has the directory.
 func TestLocked(t *testing.T) {
 	o := Options{Dir: t.TempDir()}

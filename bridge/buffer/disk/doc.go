@@ -8,6 +8,14 @@
 //	buffer/quarantine.db   records set aside, with their reasons
 //	buffer/reserve         a mebibyte of nothing, given up so that releases can be stored on a full disk
 //
+// # Versions
+//
+// formatVersion is the version of all this. It stands in the index, in a row whose layout is the same in all versions,
+// and in the header of each segment. Open refuses any other version before it changes a file: an older siembridge
+// never reads, cuts or rebuilds what a newer one wrote. A version that changes the format raises the number, brings
+// older directories up to it when it opens them, and is tested with those in testdata/state-*, of which each version
+// leaves one.
+//
 // # One commit
 //
 // A goroutine, the committer, takes all Appends and Releases that came while it was busy as one group. It decides
@@ -26,7 +34,8 @@
 // # Damage
 //
 // Each frame has a checksum. A reader that meets a wrong one goes on at the next good frame, and Report tells what was
-// passed over. A damaged index is set aside under another name and rebuilt from the log: records, numbers and keys
+// passed over, and which numbers are missing where nothing looks damaged. The index holds a digest of its rows
+// (digest.go). Segment files under a wrong name are put right (arrange.go). A damaged index is set aside under another name and rebuilt from the log: records, numbers and keys
 // are found there, and the positions of the destinations as last written into it. Checkpoints are not, so sources
 // pull again what the keys then recognise. It costs repeats, never records.
 package disk

@@ -28,8 +28,10 @@ var (
 	buckets = [][]byte{bucketMeta, bucketSources, bucketCheckpoints, bucketSegments, bucketDestinations,
 		bucketRecent, bucketKeys, bucketFilters, bucketNotes}
 
-	keyFormat = []byte("format") // uint32 version, 8 bytes log id
-	keyEnd    = []byte("end")    // uint64 next record number, next segment number, number of commits
+	// The layout of the format's row stays what it is in all versions: a program learns from it whether it can read
+	// the rest.
+	keyFormat = []byte("format") // uint32 version, 8 bytes log id, CRC32C of key and these
+	keyEnd    = []byte("end")    // uint64 next record number, next segment number, number of commits, digest; CRC32C as above
 )
 
 // errIndexDamaged says that the index cannot be read as what it should be.
@@ -73,19 +75,25 @@ type end struct {
 	next    uint64 // record number to be given next
 	segment uint64 // segment number to be given next
 	commits uint64 // counts commits, so that one which was reported as failed can be looked up
+	digest  uint64 // of all rows that must not be lost or altered unnoticed, see digest.go
 }
 
-func (e end) append(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint64(b, e.next)
+func (e end) row() []byte {
+	b := binary.LittleEndian.AppendUint64(nil, e.next)
 	b = binary.LittleEndian.AppendUint64(b, e.segment)
-	return binary.LittleEndian.AppendUint64(b, e.commits)
+	b = binary.LittleEndian.AppendUint64(b, e.commits)
+	return seal(keyEnd, binary.LittleEndian.AppendUint64(b, e.digest))
 }
 
-func parseEnd(b []byte) (end, error) {
-	if len(b) != 24 {
+func parseEnd(row []byte) (end, error) {
+	b, ok := unseal(keyEnd, row)
+	if !ok || len(b) != 32 {
 		return end{}, damaged("the end of the log")
 	}
-	return end{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])}, nil
+	return end{
+		binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]),
+		binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:]),
+	}, nil
 }
 
 // readEnd returns the end of the log as committed.
@@ -107,11 +115,11 @@ func createIndex(db *bolt.DB, id logID, e end) error {
 				return err
 			}
 		}
-		format := append(binary.LittleEndian.AppendUint32(nil, formatVersion), id[:]...)
+		format := seal(keyFormat, append(binary.LittleEndian.AppendUint32(nil, formatVersion), id[:]...))
 		if err := tx.Bucket(bucketMeta).Put(keyFormat, format); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketMeta).Put(keyEnd, e.append(nil))
+		return tx.Bucket(bucketMeta).Put(keyEnd, e.row())
 	})
 }
 
@@ -124,13 +132,12 @@ func checkFormat(tx *bolt.Tx, path string) (id logID, fresh bool, err error) {
 		}
 		return id, true, nil
 	}
-	format := meta.Get(keyFormat)
-	if len(format) < 12 {
+	format, ok := unseal(keyFormat, meta.Get(keyFormat))
+	if !ok || len(format) < 12 {
 		return id, false, damaged("its format is missing")
 	}
 	if v := binary.LittleEndian.Uint32(format); v != formatVersion {
-		return id, false, fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d: "+
-			"use the newer version that wrote it, or another state_dir", path, v, formatVersion)
+		return id, false, otherFormat(path, v)
 	}
 	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
@@ -138,6 +145,12 @@ func checkFormat(tx *bolt.Tx, path string) (id logID, fresh bool, err error) {
 		}
 	}
 	return logID(format[4:12]), false, nil
+}
+
+// otherFormat refuses a buffer that another version of siembridge wrote.
+func otherFormat(path string, version uint32) error {
+	return fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d; nothing in it was changed: "+
+		"use the version of siembridge that wrote it, or newer, or give another state_dir", path, version, formatVersion)
 }
 
 // setAside renames a damaged file and returns the new name.

@@ -44,6 +44,10 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 	cursor := tx.Bucket(bucketRecent).Cursor()
 	for seq, blob := cursor.First(); seq != nil; seq, blob = cursor.Next() {
 		k.blobs = binary.BigEndian.Uint64(seq)
+		blob, ok := unseal(seq, blob)
+		if !ok {
+			return damaged("the list of recent keys")
+		}
 		for len(blob) > 0 {
 			if len(blob) < 17 || len(blob) < 17+int(blob[16])*16 {
 				return damaged("the list of recent keys")
@@ -102,7 +106,7 @@ func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keyState) error {
 	if len(states) == 0 {
 		return nil
 	}
-	blob := make([]byte, 0, len(states)*49)
+	blob := make([]byte, 0, len(states)*49+4)
 	for id, s := range states {
 		blob = append(blob, id[:]...)
 		blob = append(blob, byte(2+len(s.more)))
@@ -110,7 +114,8 @@ func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keyState) error {
 	}
 	bucket := tx.Bucket(bucketRecent)
 	bucket.FillPercent = 0.9
-	return bucket.Put(bigEndian(k.blobs+1), blob)
+	seq := bigEndian(k.blobs + 1)
+	return bucket.Put(seq, seal(seq, blob))
 }
 
 // applied takes the states of a commit that succeeded into the map.

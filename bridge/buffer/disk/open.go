@@ -118,11 +118,6 @@ func (b *Buffer) open() error {
 	if err := errors.Join(vfs.SyncDir(b.opts.Dir), vfs.System{}.SyncDir(b.dir)); err != nil {
 		return err
 	}
-	b.reserve = reserve{path: filepath.Join(b.dir, reserveName), size: reserveSize}
-	if b.opts.noSync {
-		b.reserve.size = 1
-	}
-	b.reserve.hold()
 	b.quarantine.open(filepath.Join(b.dir, quarantineName), b.opts)
 	if err := b.openIndex(); err != nil {
 		return explainOpen(b.opts.Dir, err)
@@ -130,6 +125,12 @@ func (b *Buffer) open() error {
 	if err := b.settleFiles(); err != nil {
 		return explain(b.dir, err)
 	}
+	// Where there is a reserve there was an index: see indexMissing.
+	b.reserve = reserve{path: filepath.Join(b.dir, reserveName), size: reserveSize}
+	if b.opts.noSync {
+		b.reserve.size = 1
+	}
+	b.reserve.hold()
 	return b.dateClosed()
 }
 
@@ -162,6 +163,9 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	if err := b.indexMissing(path); err != nil {
 		return err
 	}
+	if err := checkMetas(path); err != nil {
+		return err
+	}
 	if b.db, err = openIndex(path, b.opts.noSync); err != nil {
 		return err
 	}
@@ -186,16 +190,19 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	return b.load()
 }
 
-// indexMissing tells a new buffer from one whose index was lost: that one has segments with records.
+// indexMissing tells a new buffer from one whose index was lost: that one has segments or a reserve.
 func (b *Buffer) indexMissing(path string) error {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		return nil
 	}
 	ids, err := listSegments(b.logDir)
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return err
 	}
-	return damaged("it is missing, but the log is not")
+	if _, err := os.Stat(filepath.Join(b.dir, reserveName)); err != nil && len(ids) == 0 {
+		return nil
+	}
+	return damaged("it is missing, but other files of the buffer are not")
 }
 
 // load reads the state as committed.
@@ -241,6 +248,9 @@ func (b *Buffer) load() error {
 		if err != nil {
 			return err
 		}
+		if err := b.end.check(tx); err != nil {
+			return err
+		}
 		return b.keys.load(tx)
 	})
 }
@@ -248,6 +258,9 @@ func (b *Buffer) load() error {
 // settleFiles makes the folder agree with the index: what is behind the committed end of a segment is cut off, and
 // files that the index does not list are deleted. They are what a crash leaves before or after a commit.
 func (b *Buffer) settleFiles() error {
+	if err := b.arrange(); err != nil {
+		return err
+	}
 	ids, err := listSegments(b.logDir)
 	if err != nil {
 		return err

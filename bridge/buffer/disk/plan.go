@@ -305,16 +305,13 @@ func (p *plan) syncLog() error {
 
 // put writes the plan into the index.
 func (p *plan) put() error {
-	if err := p.tx.Bucket(bucketMeta).Put(keyEnd, p.end.append(nil)); err != nil {
-		return err
-	}
 	for i, name := range p.sources {
-		if err := p.tx.Bucket(bucketSources).Put(bigEndian(uint64(len(p.b.sourceNames)+i)), []byte(name)); err != nil {
+		if err := p.end.put(p.tx, bucketSources, bigEndian(uint64(len(p.b.sourceNames)+i)), []byte(name)); err != nil {
 			return err
 		}
 	}
 	for source, checkpoint := range p.checkpoints {
-		if err := p.tx.Bucket(bucketCheckpoints).Put([]byte(source), checkpoint); err != nil {
+		if err := p.end.put(p.tx, bucketCheckpoints, []byte(source), checkpoint); err != nil {
 			return err
 		}
 	}
@@ -324,23 +321,25 @@ func (p *plan) put() error {
 	if err := p.putSegments(); err != nil {
 		return err
 	}
-	return p.putDestinations()
+	if err := p.putDestinations(); err != nil {
+		return err
+	}
+	return p.tx.Bucket(bucketMeta).Put(keyEnd, p.end.row())
 }
 
 func (p *plan) putSegments() error {
-	bucket := p.tx.Bucket(bucketSegments)
 	for id, s := range p.changed {
-		if err := bucket.Put(bigEndian(id), s.row()); err != nil {
+		if err := p.end.put(p.tx, bucketSegments, bigEndian(id), s.row()); err != nil {
 			return err
 		}
 	}
 	for _, s := range p.added {
-		if err := bucket.Put(bigEndian(s.id), s.row()); err != nil {
+		if err := p.end.put(p.tx, bucketSegments, bigEndian(s.id), s.row()); err != nil {
 			return err
 		}
 	}
 	for _, id := range p.removed {
-		if err := bucket.Delete(bigEndian(id)); err != nil {
+		if err := p.end.delete(p.tx, bucketSegments, bigEndian(id)); err != nil {
 			return err
 		}
 	}
@@ -350,18 +349,17 @@ func (p *plan) putSegments() error {
 func (p *plan) putDestinations() error {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
-	bucket := p.tx.Bucket(bucketDestinations)
 	for d := range p.rows {
 		p.of(d)
 	}
 	for d, progress := range p.progress {
 		progress.dropped = d.progress.dropped + p.dropped[d]
-		if err := bucket.Put([]byte(d.name), d.row(progress, d.resume(progress))); err != nil {
+		if err := p.end.put(p.tx, bucketDestinations, []byte(d.name), d.row(progress, d.resume(progress))); err != nil {
 			return err
 		}
 	}
 	for _, name := range p.forget {
-		if err := bucket.Delete([]byte(name)); err != nil {
+		if err := p.end.delete(p.tx, bucketDestinations, []byte(name)); err != nil {
 			return err
 		}
 	}

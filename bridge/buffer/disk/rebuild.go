@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -22,6 +21,16 @@ import (
 // The new index is made beside and renamed when it is whole. A crash before that leaves the mark, so that the next
 // opening begins again.
 func (b *Buffer) rebuild(path string, cause error) error {
+	ids, err := listSegments(b.logDir)
+	if err != nil {
+		return err
+	}
+	r := rebuilder{b: b, ids: map[string]int{}, positions: map[string]savedPosition{}}
+	r.keys.recent, r.keys.filters = map[keyID]keyState{}, filters{}
+	// Nothing is touched before it is clear that this version may.
+	if err := r.findID(ids); err != nil {
+		return err
+	}
 	markForRebuild(b.dir)
 	b.report.Cause = cause.Error()
 	aside, err := setAside(path, b.opts.Now())
@@ -36,7 +45,6 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if err := vfs.Remove(vfs.System{}, made); err != nil {
 		return err
 	}
-	r := rebuilder{b: b, positions: map[string]savedPosition{}}
 	if b.db, err = openIndex(made, b.opts.noSync); err != nil {
 		return err
 	}
@@ -71,12 +79,11 @@ type rebuilder struct {
 }
 
 func (r *rebuilder) run() error {
-	ids, err := listSegments(r.b.logDir)
-	if err != nil {
+	if err := r.b.arrange(); err != nil {
 		return err
 	}
-	r.ids, r.keys.recent, r.keys.filters = map[string]int{}, map[keyID]keyState{}, filters{}
-	if err := r.findID(ids); err != nil {
+	ids, err := listSegments(r.b.logDir)
+	if err != nil {
 		return err
 	}
 	r.b.seed = r.b.id.seed()
@@ -104,8 +111,7 @@ func (r *rebuilder) findID(ids []uint64) error {
 			continue
 		}
 		if version != formatVersion {
-			return fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d: "+
-				"use the newer version that wrote it, or another state_dir", r.b.dir, version, formatVersion)
+			return otherFormat(r.b.dir, version)
 		}
 		r.b.id = logID
 		return nil
@@ -171,8 +177,15 @@ func (r *rebuilder) frame(s *segment, body []byte, size int64) error {
 		return nil
 	}
 	v, err := parseRecord(body)
-	if err != nil || v.number <= r.last {
+	if err != nil {
 		return nil
+	}
+	if v.number <= r.last {
+		r.b.damage(Damage{Segment: s.id, Cause: "it holds records that should stand in another segment"})
+		return nil
+	}
+	if first := r.last + 1; v.number > first && (s.first != 0 || s.id == r.lastID+1 && r.last > 0) {
+		r.b.damage(Damage{Segment: s.id, Cause: missing(first, v.number-1)})
 	}
 	r.last = v.number
 	source, ok := r.ids[string(v.source)]
@@ -223,31 +236,28 @@ func (r *rebuilder) write() error {
 	}
 	e := end{next: r.last + 1, segment: r.lastID + 1, commits: 1}
 	return r.b.db.Update(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(bucketMeta).Put(keyEnd, e.append(nil)); err != nil {
-			return err
-		}
 		for i, name := range r.sources {
-			if err := tx.Bucket(bucketSources).Put(bigEndian(uint64(i)), []byte(name)); err != nil {
+			if err := e.put(tx, bucketSources, bigEndian(uint64(i)), []byte(name)); err != nil {
 				return err
 			}
 		}
 		for _, s := range r.segments {
-			if err := tx.Bucket(bucketSegments).Put(bigEndian(s.id), s.row()); err != nil {
+			if err := e.put(tx, bucketSegments, bigEndian(s.id), s.row()); err != nil {
 				return err
 			}
 		}
 		for _, p := range r.positions {
-			if err := r.destination(tx, p); err != nil {
+			if err := r.destination(tx, &e, p); err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.Bucket(bucketMeta).Put(keyEnd, e.row())
 	})
 }
 
 // destination writes the row of a destination whose position was found in the log. Of the segment that it stands in,
 // what it has settled is counted anew.
-func (r *rebuilder) destination(tx *bolt.Tx, saved savedPosition) error {
+func (r *rebuilder) destination(tx *bolt.Tx, e *end, saved savedPosition) error {
 	p := &progress{settled: settled{low: min(saved.low, r.last)}, dropped: saved.dropped, tallies: map[uint64][]tally{}}
 	d := &destination{name: saved.name, overflow: saved.overflow, closed: r.b.now(), progress: p}
 	for _, s := range r.segments {
@@ -269,5 +279,5 @@ func (r *rebuilder) destination(tx *bolt.Tx, saved savedPosition) error {
 			return err
 		}
 	}
-	return tx.Bucket(bucketDestinations).Put([]byte(d.name), bytes.Clone(d.row(p, position{0, segmentHeader})))
+	return e.put(tx, bucketDestinations, []byte(d.name), d.row(p, position{0, segmentHeader}))
 }

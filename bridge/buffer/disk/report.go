@@ -25,7 +25,7 @@ type Damage struct {
 type Report struct {
 	// Aside is where a damaged index was moved to; "" if it was whole.
 	Aside string
-	// Cause says what was wrong with it.
+	// Cause says what was wrong with it, or that it was missing.
 	Cause string
 	// Rebuilt is how many records the rebuilt index was made from.
 	Rebuilt int64
@@ -39,7 +39,7 @@ type Report struct {
 }
 
 // OK tells whether nothing was found damaged.
-func (r *Report) OK() bool { return r.Aside == "" && r.Parts == 0 }
+func (r *Report) OK() bool { return r.Cause == "" && r.Parts == 0 }
 
 const maxDamage = 100
 
@@ -64,6 +64,10 @@ func (b *Buffer) damage(d Damage) {
 	b.report.add(d)
 	b.logger.Error("a part of the buffer cannot be read and is passed over",
 		"segment", fmt.Sprintf("%016x", d.Segment), "offset", d.Offset, "bytes", d.Bytes, "cause", d.Cause)
+}
+
+func missing(first, last uint64) string {
+	return fmt.Sprintf("records %d to %d are not in it", first, last)
 }
 
 // markForRebuild makes the next opening set the index aside.

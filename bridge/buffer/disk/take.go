@@ -111,7 +111,10 @@ func (q *Queue) locate(max, maxBytes int) (window, error) {
 		if left > 0 && q.d.pending(q.d.progress, s).records > 0 {
 			return window{s, q.next.offset, windowSize(s, left, max, maxBytes)}, nil
 		}
-		// Nothing in the rest of this segment is wanted.
+		// Nothing in the rest of this segment is wanted, or nothing is there.
+		if left <= 0 {
+			q.miss(s, s.last)
+		}
 		q.passTo(s.last)
 		if left > 0 {
 			q.next.offset = s.size
@@ -206,6 +209,7 @@ func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
 	keep := q.reader.views[:0]
 	keys := 0
 	for _, v := range q.reader.views {
+		q.miss(w.segment, v.number-1)
 		q.passTo(v.number - 1)
 		source, known := q.b.sourceIDs[string(v.source)]
 		switch {
@@ -224,6 +228,17 @@ func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
 	}
 	q.next = position{w.segment.id, end}
 	return q.records(keep, keys), nil
+}
+
+// miss reports the numbers up to one that should stand in a segment and do not, unless damage of it is known. Within a
+// segment numbers have no gaps: what else there is not was deleted as a whole, since nobody needs it. b.mu is held.
+func (q *Queue) miss(s *segment, number uint64) {
+	first := max(q.passed+1, s.first)
+	if s.first == 0 || first > number || len(q.d.progress.gaps(first, number)) == 0 ||
+		slices.ContainsFunc(q.b.report.Damage, func(d Damage) bool { return d.Segment == s.id }) {
+		return
+	}
+	q.b.damage(Damage{Segment: s.id, Cause: missing(first, number)})
 }
 
 // passTo settles the numbers behind the last one seen that are missing in the log: damage has taken them. b.mu is

@@ -117,6 +117,9 @@ func (b *Buffer) readIndex(whole bool) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
+	if err := checkMetas(path); err != nil {
+		return err
+	}
 	return guard(func() error {
 		db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 		if err != nil {
