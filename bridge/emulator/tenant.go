@@ -79,6 +79,9 @@ func (t *Tenant) SetFaults(f Faults) {
 func (t *Tenant) Add(api string, r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if member := apis[api].created; member != "" && r.fields != nil {
+		r.fields[member] = microsoftTime(r.Created)
+	}
 	at, ok := t.places[place{api, r.ID}]
 	if !ok {
 		at = len(t.records[api])

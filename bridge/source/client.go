@@ -136,7 +136,7 @@ func (c *client) bodyError(ctx context.Context, err error, body *boundedReader) 
 	case errors.As(err, &stored):
 		return err
 	case body.left < 0:
-		return errTooLarge
+		return &Error{Reason: ReasonResponse, Message: errTooLarge.Error(), Remedy: "it is set aside if it stays so", cause: errTooLarge}
 	case body.err != nil && !errors.Is(body.err, io.EOF):
 		return c.networkError(ctx, body.err)
 	case errors.As(err, &api):

@@ -42,6 +42,16 @@ func (p *plan) probed(w Window, ok bool, reason string) verdict {
 	return p.dig(w.Interval, reason)
 }
 
+// unreachable notes that a window was read as far as the API lets it be, and these keys were all: it becomes a hole
+// for reason.
+func (p *plan) unreachable(w Window, keys map[string]struct{}, reason string) verdict {
+	p.successes = 0
+	for key := range keys {
+		delete(p.unseen, key)
+	}
+	return p.dig(w.Interval, reason)
+}
+
 // halve makes the next window half as wide; false when that cannot be.
 func (p *plan) halve(w Window) bool {
 	if w.length() <= 1 || w.Dense {

@@ -16,7 +16,6 @@ const (
 	batchRecords = 1000
 	maxLinks     = 50             // next links followed in one window
 	oldAfter     = 24 * time.Hour // a record that Microsoft changed longer ago is pulled by back-fill
-	maxPasses    = 20             // over a dense window
 )
 
 func tlsConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
@@ -76,15 +75,20 @@ func (s *Source) afterFailure(ctx context.Context, w Window, err error, failures
 		holes := len(s.plan.holes)
 		verdict = s.plan.probed(w, err == nil, e.Message)
 		if len(s.plan.holes) > holes {
-			s.log.Error("a part of the API cannot be read although its neighbours can; it is set aside and tried again every 6 hours",
-				"from", w.Start(), "to", w.End(), "reason", e.Message)
-			s.keep()
+			s.setAside(w, e.Message)
 		}
 	}
 	if verdict == again {
 		return nil
 	}
 	return sleep(ctx, wait)
+}
+
+// setAside reports a new hole and stores it.
+func (s *Source) setAside(w Window, reason string) {
+	s.log.Error("a part of the API cannot be read although its neighbours can; it is set aside and tried again every 6 hours",
+		"from", w.Start(), "to", w.End(), "reason", reason)
+	s.keep()
 }
 
 // keep stores the checkpoint without records.
@@ -103,14 +107,9 @@ func (s *Source) readWindow(ctx context.Context, w Window) error {
 	b := s.newBatch(ctx)
 	catchUp := s.plan.catchingUp(w)
 	if w.Dense {
-		date, err := s.readDense(ctx, b, query{changed: w.Interval}, catchUp)
-		if err != nil {
-			return errors.Join(err, b.flush(nil))
-		}
-		return s.windowDone(w, b, date)
+		return s.readDense(ctx, b, w, catchUp)
 	}
-	q := query{changed: w.Interval}
-	got, err := s.client.get(ctx, s.api.url(s.client.base, q), catchUp, b.add)
+	got, err := s.client.get(ctx, s.api.url(s.client.base, query{changed: w.Interval}), catchUp, b.add)
 	s.clock(got)
 	if errors.Is(err, errTooLarge) {
 		if err := b.flush(nil); err != nil {
@@ -119,7 +118,7 @@ func (s *Source) readWindow(ctx context.Context, w Window) error {
 		if s.plan.full(w, b.keys) {
 			return nil
 		}
-		return &Error{Reason: ReasonResponse, Message: errTooLarge.Error(), Remedy: "it is set aside if it stays so", cause: err}
+		return s.readDense(ctx, b, w, catchUp)
 	}
 	if err != nil {
 		return errors.Join(err, b.flush(nil))
@@ -132,99 +131,46 @@ func (s *Source) readWindow(ctx context.Context, w Window) error {
 		if s.plan.full(w, b.keys) {
 			return nil
 		}
-		date, err := s.readDense(ctx, b, q, catchUp)
-		if err != nil {
-			return err
-		}
-		return s.windowDone(w, b, date)
+		return s.readDense(ctx, b, w, catchUp)
 	}
-	date, err := s.follow(ctx, b, got, catchUp)
+	all, err := s.follow(ctx, b, got, catchUp)
 	if err != nil {
 		return errors.Join(err, b.flush(nil))
 	}
-	return s.windowDone(w, b, date)
+	return s.windowDone(w, b, all.rows, all.date)
 }
 
-// follow reads the pages behind a page that was not full: a bounded number, none twice, on the same host.
-func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool) (time.Time, error) {
-	date := got.date
+// follow reads the pages behind a page that was not full: a bounded number, none twice, on the same host. It returns
+// the rows of all pages and the earliest date.
+func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool) (all answer, err error) {
+	all = answer{rows: got.rows, date: got.date}
 	seen := map[string]bool{}
 	for got.next != "" {
 		link := got.next
 		switch {
 		case !s.client.sameHost(link):
-			return date, &Error{Reason: ReasonResponse, Slow: true, Message: "the API's next link leaves " + s.client.host() + " and was not followed",
+			return all, &Error{Reason: ReasonResponse, Slow: true, Message: "the API's next link leaves " + s.client.host() + " and was not followed",
 				Remedy: "check endpoint and the proxy in between: the token is sent nowhere else"}
 		case seen[link] || len(seen) >= maxLinks:
-			return date, &Error{Reason: ReasonResponse, Message: "the API's next links do not come to an end", Remedy: "the window is read again"}
+			return all, &Error{Reason: ReasonResponse, Message: "the API's next links do not come to an end", Remedy: "the window is read again"}
 		}
 		seen[link] = true
-		var err error
 		if got, err = s.client.get(ctx, link, catchUp, b.add); err != nil {
-			return date, err
+			return all, err
 		}
-		if got.date.Before(date) {
-			date = got.date
+		all.rows += got.rows
+		if got.date.Before(all.date) {
+			all.date = got.date
 		}
 	}
-	return date, nil
+	return all, nil
 }
 
-// readDense reads a window that cannot be cut by its changed-time, page by page with $skip, until a pass brings
-// nothing new. What reaches beyond the largest $skip is cut by the creation time.
-func (s *Source) readDense(ctx context.Context, b *batch, q query, catchUp bool) (time.Time, error) {
-	var date time.Time
-	for range maxPasses {
-		known := len(b.keys)
-		more := true
-		for q.skip = 0; more; q.skip += s.api.top {
-			if q.skip > s.api.maxSkip {
-				return s.cutByCreation(ctx, b, q, catchUp)
-			}
-			got, err := s.client.get(ctx, s.api.url(s.client.base, q), catchUp, b.add)
-			if err != nil {
-				return date, err
-			}
-			if date.IsZero() || got.date.Before(date) {
-				date = got.date
-			}
-			more = s.api.top > 0 && got.rows >= s.api.top
-		}
-		if len(b.keys) == known && known > 0 || len(b.keys) == 0 {
-			return date, nil
-		}
-	}
-	return date, nil
-}
-
-// cutByCreation halves the creation time of what a dense window holds.
-func (s *Source) cutByCreation(ctx context.Context, b *batch, q query, catchUp bool) (date time.Time, err error) {
-	const year = 366 * 24 * hourInMillis
-	whole := Interval{q.changed.From - 2*year, q.changed.To + 24*hourInMillis}
-	if q.created != nil {
-		whole = *q.created
-	}
-	if whole.length() <= 1 {
-		return date, &Error{Reason: ReasonResponse, Message: "more records were changed and created in one millisecond than the API lets be read", Remedy: "they are set aside if it stays so"}
-	}
-	middle := whole.From + whole.length()/2
-	for _, half := range []Interval{{whole.From, middle}, {middle, whole.To}} {
-		q.created, q.skip = &half, 0
-		at, err := s.readDense(ctx, b, q, catchUp)
-		if err != nil {
-			return date, err
-		}
-		if date.IsZero() || at.Before(date) {
-			date = at
-		}
-	}
-	return date, nil
-}
-
-// windowDone tells the plan that a window was read and stores the rest of its records with the new coverage.
-func (s *Source) windowDone(w Window, b *batch, date time.Time) error {
+// windowDone tells the plan that a window was read, in so many rows, and stores the rest of its records with the new
+// coverage.
+func (s *Source) windowDone(w Window, b *batch, rows int, date time.Time) error {
 	before := *s.plan
-	s.plan.done(w, b.rows, b.keys, date.UnixMilli())
+	s.plan.done(w, rows, b.keys, date.UnixMilli())
 	data, err := s.plan.encode()
 	if err == nil {
 		err = b.flush(data)
@@ -252,7 +198,6 @@ func (e *storeError) Unwrap() error { return e.error }
 type batch struct {
 	collector
 	s    *Source
-	rows int
 	keys map[string]struct{} // of all rows of the window
 }
 
@@ -263,7 +208,6 @@ func (s *Source) newBatch(ctx context.Context) *batch {
 
 // add takes one record of a page.
 func (b *batch) add(raw []byte) error {
-	b.rows++
 	key, err := b.collect(defender.API(b.s.api.name), raw)
 	b.keys[key] = struct{}{}
 	return err
