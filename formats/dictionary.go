@@ -50,7 +50,7 @@ type Dictionary struct {
 	// are read by expressions that are not anchored.
 	NoSuffixes bool `toml:"no_suffixes"`
 
-	byName, byFold, byLabel map[string]*Key
+	byName, byFold, byLabel, byFull map[string]*Key // all but byName by the name in lower case
 }
 
 // ParseDictionary reads a dictionary from TOML.
@@ -64,7 +64,7 @@ func ParseDictionary(text string) (*Dictionary, error) {
 }
 
 func (d *Dictionary) index() {
-	d.byName, d.byFold, d.byLabel = map[string]*Key{}, map[string]*Key{}, map[string]*Key{}
+	d.byName, d.byFold, d.byLabel, d.byFull = map[string]*Key{}, map[string]*Key{}, map[string]*Key{}, map[string]*Key{}
 	for i := range d.Keys {
 		k := &d.Keys[i]
 		if k.Type == "" {
@@ -73,7 +73,10 @@ func (d *Dictionary) index() {
 		d.byName[k.Name] = k
 		d.byFold[strings.ToLower(k.Name)] = k
 		if k.LabelKey != "" {
-			d.byLabel[k.LabelKey] = k
+			d.byLabel[strings.ToLower(k.LabelKey)] = k
+		}
+		if k.Full != "" {
+			d.byFull[strings.ToLower(k.Full)] = k
 		}
 	}
 }
@@ -88,7 +91,7 @@ func (d *Dictionary) Key(name string) (Key, bool) {
 
 // checkKey says what is wrong with name as a key in this version of the format.
 func (d *Dictionary) checkKey(name, version string) error {
-	k := d.byName[name]
+	k, fold := d.byName[name], strings.ToLower(name)
 	switch {
 	case k != nil && k.Reserved != "":
 		return fmt.Errorf("the key is not for senders: %s", k.Reserved)
@@ -96,10 +99,12 @@ func (d *Dictionary) checkKey(name, version string) error {
 		return fmt.Errorf("the key exists from %s:%s on", d.Format, k.Since)
 	case k != nil:
 		return nil
-	case d.byFold[strings.ToLower(name)] != nil:
-		return fmt.Errorf("the dictionary spells the key %q", d.byFold[strings.ToLower(name)].Name)
-	case d.byLabel[name] != nil:
-		return fmt.Errorf("a label is set by the entry of %q", d.byLabel[name].Name)
+	case d.byFold[fold] != nil:
+		return fmt.Errorf("the dictionary spells the key %q", d.byFold[fold].Name)
+	case d.byLabel[fold] != nil:
+		return fmt.Errorf("a label is set by the entry of %q", d.byLabel[fold].Name)
+	case d.byFull[fold] != nil:
+		return fmt.Errorf("this is the long name of the key %q, which receivers take for it", d.byFull[fold].Name)
 	}
 	if !isWord(name) && d.Format != "json" {
 		return fmt.Errorf("a key is letters and digits, beginning with a letter")

@@ -235,6 +235,22 @@ func TestClosedLists(t *testing.T) {
 			t.Errorf("%+v: %s, %s", c.d, class, service)
 		}
 	}
+	// Receivers key their content on these words, so a release may add to them and never takes one away.
+	classes := strings.Fields(`Malware Ransomware UnwantedSoftware SuspiciousActivity InitialAccess Execution Persistence PrivilegeEscalation
+		DefenseEvasion CredentialAccess Discovery LateralMovement Collection CommandAndControl Exfiltration Impact Exploit Phishing CredentialStealing
+		WebExploit Backdoor Trojan TrojanDownloader Weaponization Delivery Installation NetworkCommunication ThreatManagement Other Incident
+		SiembridgeHeartbeat SiembridgeStarted SiembridgeStopped SiembridgeSourceStale SiembridgeSourceRecovered SiembridgeBufferFull SiembridgeDropping
+		SiembridgeDrained SiembridgeCredentialExpiring SiembridgeRecordsMissing SiembridgeTest SiembridgeStatus`)
+	services := strings.Fields(`microsoftDefenderForEndpoint microsoftDefenderForIdentity microsoftDefenderForCloudApps microsoftDefenderForOffice365
+		microsoft365Defender azureAdIdentityProtection microsoftAppGovernance dataLossPrevention microsoftDefenderForCloud microsoftSentinel
+		microsoftInsiderRiskManagement microsoftThreatIntelligence microsoftSecurityForAI siembridge other`)
+	for _, c := range []struct{ frozen, now []string }{{classes, formats.EventClasses()}, {services, formats.ServiceWords()}} {
+		for _, word := range c.frozen {
+			if !slices.Contains(c.now, word) {
+				t.Errorf("%s is no longer in the closed list", word)
+			}
+		}
+	}
 	for _, list := range [][]string{formats.EventClasses(), formats.ServiceWords()} {
 		sorted := slices.Sorted(slices.Values(list))
 		if len(slices.Compact(sorted)) != len(list) {
@@ -244,6 +260,69 @@ func TestClosedLists(t *testing.T) {
 			if strings.ContainsAny(w, " |=^\t") || len(w) > 64 {
 				t.Errorf("%q is no word", w)
 			}
+		}
+	}
+}
+
+// TestKeyRules: what the dictionaries say of keys holds wherever a key can be given: in a mapping file, in
+// [destination.fields] and in the additions of a source.
+func TestKeyRules(t *testing.T) {
+	for _, c := range []struct{ format, key, want string }{
+		{"cef:0", "threatAttackID", "exists from cef:1 on"},
+		{"cef:0", "reportedDuration", "exists from cef:1 on"},
+		{"cef:0", "cs2Label", `set by the entry of "cs2"`},
+		{"cef:0", "CS2LABEL", `set by the entry of "cs2"`},
+		{"cef:0", "c6a4", "needs a label"},
+		{"cef:0", "flexString2", "needs a label"},
+		{"cef:0", "sourceHostName", `long name of the key "shost"`},
+		{"cef:0", "DEVICEACTION", `long name of the key "act"`},
+		{"cef:0", "Shost", `spells the key "shost"`},
+		{"cef:0", "rawEvent", "not for senders"},
+		{"cef:0", "my-key", "letters and digits"},
+		{"cef:0", "7key", "letters and digits"},
+		{"cef:1", "ahost", "not for senders"},
+		{"leef:1.0", "identMAC", "not for senders"},
+		{"leef:2.0", "SrcPort", `"srcPort"`},
+		{"leef:2.0", "extradst", "not anchored"},
+		{"leef:2.0", "itle", "not anchored"},
+		{"leef:2.0", "key|", "letters and digits"},
+		{"leef:2.0", "a^b", "letters and digits"},
+	} {
+		_, byTable := compile(t, c.format, fmt.Sprintf(`attributes = [{ key = %q, from = "actor" }]`, c.key))
+		_, byField := compile(t, c.format, "", formats.Pair{Key: c.key, Value: "x"})
+		encoder, _ := compile(t, c.format, "")
+		bySource := encoder.(interface{ Table() *formats.Table }).Table().CheckField(c.key, "x")
+		for where, problems := range map[string]error{"a mapping file": byTable, "the fields of a destination": byField, "the fields of a source": bySource} {
+			if !strings.Contains(fmt.Sprint(problems), c.want) && !strings.Contains(fmt.Sprint(problems), "two entries") && !strings.Contains(fmt.Sprint(problems), "already fills") {
+				t.Errorf("%s, %s in %s: %v", c.format, c.key, where, problems)
+			}
+		}
+	}
+	for _, c := range []struct{ format, key string }{{"cef:0", "AcmeBridgeSite"}, {"cef:1", "threatAttackID2"}, {"leef:2.0", "site"}, {"leef:1.0", "policyOwner"}} {
+		if _, problems := compile(t, c.format, "", formats.Pair{Key: c.key, Value: "x"}); problems != nil {
+			t.Errorf("%s in %s: %v", c.key, c.format, problems)
+		}
+	}
+}
+
+// A list may be empty wherever one value of it is asked for.
+func TestListsInPlacesForOneValue(t *testing.T) {
+	e, problems := compile(t, "cef:0", `
+header.class_id = "mitre_techniques"
+attributes = [{ key = "rt", from = "categories" }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for _, c := range []struct {
+		d    formats.Detection
+		want string
+	}{
+		{formats.Detection{Title: "x"}, "|other/Other|x|2|"},
+		{formats.Detection{Title: "x", Techniques: []string{"T1"}, Categories: []string{"2026-11-23T10:11:12.1239Z"}}, "|T1|x|2|"},
+	} {
+		event, _ := e.AppendEvent(nil, &c.d, 4096)
+		if !strings.Contains(string(event), c.want) || strings.Contains(string(event), "rt=1795428672123") != (c.d.Categories != nil) {
+			t.Errorf("%s lacks %s", event, c.want)
 		}
 	}
 }

@@ -91,13 +91,16 @@ func (s *source) count(d *Detection) int {
 	return 1
 }
 
-// text returns the i-th text of the source in d. Times are not texts: see time.
+// text returns the i-th text of the source in d, "" when there is none. Times are not texts: see time.
 func (s *source) text(d *Detection, i int) string {
 	switch s.kind {
 	case fromText:
 		return s.field.Text(d)
 	case fromList:
-		return s.field.List(d)[i]
+		if list := s.field.List(d); i < len(list) {
+			return list[i]
+		}
+		return ""
 	case fromSeverity:
 		return s.field.Severity(d).String()
 	case fromFlag:

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/siembridge/siembridge/bridge/config"
+	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/cef"
 )
 
@@ -38,7 +39,7 @@ func newMappingCommand() *cobra.Command {
 			return writeMapping(c.OutOrStdout(), config.Destination{Format: *format, Profile: *profile}, *markdown)
 		}
 		if *markdown {
-			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n")
+			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n", closedLists())
 		}
 		for _, d := range documented {
 			if err := writeMapping(c.OutOrStdout(), d, *markdown); err != nil {
@@ -48,6 +49,14 @@ func newMappingCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// closedLists says what may stand where receivers key their content on words.
+func closedLists() string {
+	return "## Closed lists\n\nReceivers key their content on these words: a release may add some, and never renames or removes one. " +
+		"They are classes, never an instance and never a title.\n\n" +
+		"- event_class (LEEF EventID): " + strings.Join(formats.EventClasses(), ", ") + ".\n" +
+		"- service_word (LEEF cat): " + strings.Join(formats.ServiceWords(), ", ") + ".\n\n"
 }
 
 func writeMapping(out io.Writer, d config.Destination, markdown bool) error {

@@ -68,7 +68,7 @@ func Line(line string) []Finding {
 	parsed, err := read(line[c.event:])
 	var violation *parse.Error
 	if errors.As(err, &violation) {
-		c.add(c.event+violation.Column-1, "%s", violation.Rule)
+		c.violation(violation)
 		return c.findings
 	}
 	c.parsed = parsed
@@ -84,6 +84,16 @@ func Line(line string) []Finding {
 		c.pair(p)
 	}
 	return c.findings
+}
+
+// violation adds what the strict decoder found; the section that it names goes to the source.
+func (c *checker) violation(v *parse.Error) {
+	fault := v.Rule
+	if at := strings.LastIndex(fault, " (CEF, "); at >= 0 {
+		c.source += ", " + strings.Trim(fault[at+len(" (CEF, "):], ")")
+		fault = fault[:at]
+	}
+	c.add(c.event+v.Column-1, "%s", fault)
 }
 
 // beginning finds the first CEF: or LEEF:, which is what readers take for the event.
