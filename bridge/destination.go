@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -83,7 +84,7 @@ type runningDestination struct {
 	files    string // digest of the files it was built with
 	pipeline *delivery.Pipeline
 	dialer   *transport.Dialer
-	queue    buffer.Queue     // nil before it is opened
+	queue    *resendQueue     // nil before it is opened
 	worker   *delivery.Worker // the same
 	heart    *heart           // nil: it wants no events of the bridge itself
 	unit     *unit            // nil before it runs
@@ -98,6 +99,7 @@ func (b *Bridge) launch(d *runningDestination) {
 		}
 		d.worker.Run(ctx)
 		beating.Wait()
+		d.queue.stop()
 	})
 }
 
@@ -131,7 +133,10 @@ func (b *Bridge) open(d *runningDestination) error {
 	if err != nil {
 		return fmt.Errorf("destination %s: %w", c.Name, err)
 	}
-	d.queue = queue
+	wants := func(source string) bool { return len(wanted) == 0 || slices.Contains(wanted, source) }
+	if d.queue, err = newResendQueue(queue, c.Name, wants, b.buffer, b.log); err != nil {
+		return errors.Join(fmt.Errorf("destination %s: %w", c.Name, err), b.buffer.CloseQueue(c.Name))
+	}
 	dial := b.options.Dial
 	if dial == nil {
 		dial = func(ctx context.Context, address, resolved string) (delivery.Conn, error) {

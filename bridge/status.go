@@ -31,9 +31,13 @@ func (b *Bridge) Status() admin.Status {
 	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
 	for _, x := range destinations {
 		from, pending := x.worker.Status(), x.queue.Pending()
-		s.Destinations = append(s.Destinations, admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
+		one := admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
 			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered,
-			LastSuccess: from.Last, Error: from.Error})
+			LastSuccess: from.Last, Error: from.Error}
+		if job := x.queue.replaying(); job != nil {
+			one.Replay = &admin.Replay{Since: job.Since, Until: job.Until, Records: job.Records, Sent: job.Sent}
+		}
+		s.Destinations = append(s.Destinations, one)
 	}
 	return s
 }

@@ -80,6 +80,16 @@ type Destination struct {
 	Error     string    `json:"error,omitempty"` // with its remedy
 
 	LastSuccess time.Time `json:"last_confirmed,omitzero"` // when events were last confirmed since the start
+
+	Replay *Replay `json:"replay,omitempty"` // nil: none is under way
+}
+
+// Replay is one that is under way: retained records that are sent to a destination again.
+type Replay struct {
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+	Records int64     `json:"records"` // there are to send
+	Sent    int64     `json:"sent"`    // of these, confirmed
 }
 
 // Trouble lists what is not well, a sentence each; empty when all is.

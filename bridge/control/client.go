@@ -54,6 +54,27 @@ func (c *Client) Reconcile(ctx context.Context, p Period) (r Report, err error) 
 	return r, c.do(ctx, http.MethodPost, "/reconcile", p, &r)
 }
 
+// Replay sends the retained records of a period to a destination again. It returns when these are counted; they are
+// sent after that.
+func (c *Client) Replay(ctx context.Context, r ReplayRequest) (answer Replay, err error) {
+	return answer, c.do(ctx, http.MethodPost, "/replay", r, &answer)
+}
+
+// Quarantined lists what was set aside.
+func (c *Client) Quarantined(ctx context.Context) (q Quarantine, err error) {
+	return q, c.do(ctx, http.MethodPost, "/quarantine/list", struct{}{}, &q)
+}
+
+// QuarantinedRecord returns one record that was set aside.
+func (c *Client) QuarantinedRecord(ctx context.Context, id uint64) (r QuarantinedRecord, err error) {
+	return r, c.do(ctx, http.MethodPost, "/quarantine/show", ByID{id}, &r)
+}
+
+// Retry has records in quarantine sent again.
+func (c *Client) Retry(ctx context.Context, r RetryRequest) (all Retries, err error) {
+	return all, c.do(ctx, http.MethodPost, "/quarantine/retry", r, &all)
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

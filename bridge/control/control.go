@@ -21,6 +21,14 @@ type Daemon interface {
 	Reload(ctx context.Context) (Changes, error)
 	// Reconcile holds what the APIs have of a period against what was confirmed; a zero until is now.
 	Reconcile(ctx context.Context, p Period) (Report, error)
+	// Replay sends the retained records of a period to a destination again.
+	Replay(ctx context.Context, r ReplayRequest) (Replay, error)
+	// Quarantined lists what was set aside.
+	Quarantined() (Quarantine, error)
+	// QuarantinedRecord returns one of these.
+	QuarantinedRecord(id uint64) (QuarantinedRecord, error)
+	// Retry has records in quarantine sent again.
+	Retry(r RetryRequest) (Retries, error)
 }
 
 // Changes is what came of a reload.

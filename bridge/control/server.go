@@ -57,6 +57,10 @@ func handler(d Daemon) http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, d.Status(), nil) })
 	mux.Handle("POST /reload", call(func(ctx context.Context, _ struct{}) (Changes, error) { return d.Reload(ctx) }))
 	mux.Handle("POST /reconcile", call(d.Reconcile))
+	mux.Handle("POST /replay", call(d.Replay))
+	mux.Handle("POST /quarantine/list", call(func(context.Context, struct{}) (Quarantine, error) { return d.Quarantined() }))
+	mux.Handle("POST /quarantine/show", call(func(_ context.Context, r ByID) (QuarantinedRecord, error) { return d.QuarantinedRecord(r.ID) }))
+	mux.Handle("POST /quarantine/retry", call(func(_ context.Context, r RetryRequest) (Retries, error) { return d.Retry(r) }))
 	return mux
 }
 

@@ -28,6 +28,8 @@ var commands = []func() *cobra.Command{
 	newStatusCommand,
 	newReloadCommand,
 	newReconcileCommand,
+	newReplayCommand,
+	newQuarantineCommand,
 	newCheckCommand,
 	newLoginCommand,
 	newDemoCommand,

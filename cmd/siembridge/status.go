@@ -81,7 +81,15 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 	for _, x := range s.Destinations {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\n", x.Name, x.State, when(x.Since, now), x.Confirm, x.Pending, when(x.Oldest, now), x.Delivered, x.Dropped)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, x := range s.Destinations {
+		if r := x.Replay; r != nil {
+			fmt.Fprintf(out, "\nreplay to %s: %d of %d records of %s to %s are confirmed\n", x.Name, r.Sent, r.Records, r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // when is a time as one reads it: how long ago.
