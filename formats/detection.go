@@ -131,6 +131,7 @@ type Detection struct {
 	RemediationSuccess Flag   `detection:"remediation_success"` // detections API, antivirus only
 	WasExecuting       Flag   `detection:"was_executing"`       // detections API, antivirus only
 	LastComment        string `detection:"last_comment"`        // text of the newest comment
+	LastCommentBy      string `detection:"last_comment_by"`     // who wrote it
 	ResolvingComment   string `detection:"resolving_comment"`
 	Summary            string `detection:"summary"`
 	PriorityScore      string `detection:"priority_score"`
@@ -144,6 +145,7 @@ type Detection struct {
 	FirstActivity time.Time `detection:"first_activity"` // firstEventTime, firstActivityDateTime, firstActivity
 	LastActivity  time.Time `detection:"last_activity"`
 	Resolved      time.Time `detection:"resolved_time"`
+	Commented     time.Time `detection:"last_comment_time"` // when the newest comment was written
 
 	// Links into the portal.
 
@@ -173,8 +175,21 @@ type Detection struct {
 
 	EvidenceCount string `detection:"evidence_count"` // number of pieces as text; "" when the API has no evidence
 	EvidenceID    string `detection:"evidence_id"`    // with one event per piece of evidence: hash of this piece
-	Verdict       string `detection:"verdict"`        // with one event per piece of evidence: Microsoft's verdict on this piece
 	EvidenceType  string `detection:"evidence_type"`  // with one event per piece of evidence: its type, e.g. "process"
+
+	// What pieces of evidence have in common, of the most telling piece, or of the event's own.
+
+	Verdict               string    `detection:"verdict"` // Microsoft's verdict on the piece
+	RemediationDetail     string    `detection:"remediation_detail"`
+	EvidenceTime          time.Time `detection:"evidence_time"` // when the piece was added
+	EvidenceRoles         []string  `detection:"evidence_roles"`
+	EvidenceDetailedRoles []string  `detection:"evidence_detailed_roles"`
+	EvidenceTags          []string  `detection:"evidence_tags"`
+
+	// What has no field of its own, as "name: value" with the names of the record, nested ones joined by dots.
+
+	EvidenceDetails []string `detection:"evidence_details"` // of the most telling piece of each type, e.g. "nic.vlans: 10, 20"
+	AlertDetails    []string `detection:"alert_details"`    // of the record itself, e.g. "customDetails.Host: h1"
 
 	// Status events of the bridge itself.
 
@@ -214,6 +229,7 @@ type Device struct {
 	OS              string   `detection:"os"`
 	OSVersion       string   `detection:"os_version"`
 	OSBuild         string   `detection:"os_build"`
+	Processor       string   `detection:"processor"`
 	Group           string   `detection:"group"`
 	GroupID         string   `detection:"group_id"`
 	Tags            []string `detection:"tags"`
@@ -351,5 +367,11 @@ func (d *Detection) Reset() {
 		Mail:       Mail{Threats: d.Mail.Threats[:0]},
 		Evidence:   d.Evidence[:0],
 		Extra:      d.Extra[:0],
+
+		EvidenceRoles:         d.EvidenceRoles[:0],
+		EvidenceDetailedRoles: d.EvidenceDetailedRoles[:0],
+		EvidenceTags:          d.EvidenceTags[:0],
+		EvidenceDetails:       d.EvidenceDetails[:0],
+		AlertDetails:          d.AlertDetails[:0],
 	}
 }

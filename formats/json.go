@@ -73,6 +73,8 @@ func jsonAttribute(f Field) Attribute {
 		a.Priority, a.Max, a.Short = "A", 2048, 200
 	case "description", "recommended_actions", "process.command_line", "summary", "last_comment", "resolving_comment":
 		a.Priority, a.Max, a.Short = "C", 32768, 256
+	case "evidence_details", "alert_details":
+		a.Priority = "C"
 	}
 	if f.kind == TypeList {
 		a.Max = 16384

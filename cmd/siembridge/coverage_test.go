@@ -13,7 +13,7 @@ import (
 
 // sampleDetection is of the detections API, with a value that no format has a place for.
 const sampleDetection = `{"AlertTime": "2026-03-01T10:20:30.1234567Z", "AlertTitle": "Suspicious thing", "AlertId": "da1_2", "FullId": "da1_2:x",
- "Severity": "High", "Category": "Malware", "MachineName": "host1", "IpAddress": "198.51.100.7", "Brandnew": "v", "Actor": ""}`
+ "Severity": "High", "Category": "Malware", "MachineName": "host1", "IpAddress": "198.51.100.7", "Brandnew": "v", "@odata.id": "v", "Actor": ""}`
 
 // runCommand runs one command as execute does and returns what it wrote.
 func runCommand(t *testing.T, args ...string) (out, errs string, err error) {
@@ -48,8 +48,8 @@ func TestMappingCoverage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"detections: 2 records, 10 paths", "8 reach the SIEM in leef:2.0", "8 reach the SIEM in cef:0",
-		"/AlertTime", "rt (time)", "severity (derived)", "NEVER REACHES IT\n/Brandnew  (2 values)\n", "EMPTY HERE\n/Actor\n"} {
+	for _, s := range []string{"detections: 2 records, 11 paths", "9 reach the SIEM in leef:2.0", "9 reach the SIEM in cef:0",
+		"/AlertTime", "rt (time)", "severity (derived)", "NEVER REACHES IT\n/@odata.id  (2 values)\n", "EMPTY HERE\n/Actor\n"} {
 		if !strings.Contains(out, s) {
 			t.Errorf("lacks %q:\n%s", s, out)
 		}

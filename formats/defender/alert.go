@@ -69,16 +69,23 @@ func (u user) qualified() string {
 	return name
 }
 
+// comment is a comment under the names of all APIs.
 type comment struct {
-	Comment text `json:"comment"`
+	Comment     text `json:"comment"`
+	Author      text `json:"createdByDisplayName"`
+	CreatedBy   text `json:"createdBy"`
+	Created     text `json:"createdDateTime"`
+	CreatedTime text `json:"createdTime"`
 }
 
-// lastComment returns the text of the newest comment: APIs append.
-func lastComment(all []object[comment]) string {
+// fillComment takes the newest comment: APIs append.
+func fillComment(d *formats.Detection, all list[comment], p *problemList) {
 	if len(all) == 0 {
-		return ""
+		return
 	}
-	return string(all[len(all)-1].get().Comment)
+	c := all[len(all)-1].get()
+	d.LastComment, d.LastCommentBy = string(c.Comment), first(c.Author, c.CreatedBy)
+	d.Commented = p.moment("comment", text(first(c.Created, c.CreatedTime)))
 }
 
 var alertReader = newReader[endpointAlert]()
@@ -99,7 +106,8 @@ func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) e
 	d.LastActivity = p.moment("lastEventTime", r.LastEventTime)
 	d.Updated = p.moment("lastUpdateTime", r.LastUpdateTime)
 	d.Resolved = p.moment("resolvedTime", r.ResolvedTime)
-	d.TenantID, d.AssignedTo, d.LastComment = string(r.TenantID), string(r.AssignedTo), lastComment(r.Comments)
+	d.TenantID, d.AssignedTo = string(r.TenantID), string(r.AssignedTo)
+	fillComment(d, r.Comments, p)
 	d.AlertLink = portalLink("alerts", d.AlertID, d.TenantID)
 	if d.IncidentID != "" {
 		d.IncidentLink = portalLink("incidents", d.IncidentID, d.TenantID)

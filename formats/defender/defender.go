@@ -42,7 +42,9 @@ var ErrNotJSON = errors.New("the record is not a JSON object")
 func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	s := newScanner()
 	defer s.release()
-	return s.decode(api, raw, d)
+	problems, err = s.decode(api, raw, d)
+	s.fillDetails(d)
+	return problems, err
 }
 
 func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {

@@ -53,10 +53,12 @@ type evidenceReader struct {
 	ranked   []*piece          // the same, the most telling first
 	identity []byte            // of all pieces, one behind the other
 	seen     map[uint64]*piece // by the hash of kind and identity
+	device   *piece            // of Defender XDR: the device that stands beside the list
 }
 
 func (r *evidenceReader) reset() {
 	clear(r.pieces)
+	r.device = nil
 	clear(r.ranked)
 	r.pieces, r.ranked, r.identity = r.pieces[:0], r.ranked[:0], r.identity[:0]
 	if len(r.seen) > 256 {
@@ -122,8 +124,8 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 	for _, e := range r.ranked {
 		e.fillNested(d)
 	}
-	if len(r.ranked) > 0 && d.Remediation == "" {
-		d.Remediation = r.ranked[0].remediation()
+	if len(r.ranked) > 0 {
+		r.ranked[0].fillCommon(d, p)
 	}
 }
 
@@ -140,9 +142,25 @@ func (s *scanner) addPart(d *formats.Detection, all pieces, typeOf func(*piece) 
 		}
 		e.fillNested(d)
 		d.Evidence = append(d.Evidence, e.evidence(p))
-		d.EvidenceType, d.Verdict, d.Remediation = e.kind, string(e.Verdict), e.remediation()
+		d.EvidenceType = e.kind
+		e.fillCommon(d, p)
 		s.evidence.repeated(e)
 		s.evidence.pieces = append(s.evidence.pieces, e)
+		s.evidence.ranked = append(s.evidence.ranked, e)
+	}
+}
+
+// fillCommon fills what all pieces have in common.
+func (e *piece) fillCommon(d *formats.Detection, p *problemList) {
+	if d.Remediation == "" {
+		d.Remediation = e.remediation()
+	}
+	d.Verdict, d.RemediationDetail = string(e.Verdict), string(e.RemediationStatusDetails)
+	d.EvidenceTime = p.moment("evidence time", text(first(e.Created, e.EvidenceCreationTime)))
+	d.EvidenceRoles = append(d.EvidenceRoles, e.Roles...)
+	d.EvidenceDetailedRoles = append(d.EvidenceDetailedRoles, e.DetailedRoles...)
+	if e.kind != "device" {
+		d.EvidenceTags = append(d.EvidenceTags, e.Tags...)
 	}
 }
 
@@ -205,6 +223,7 @@ type piece struct {
 	RemediationStatusDetails text  `json:"remediationStatusDetails"`
 	DetectionStatus          text  `json:"detectionStatus"`
 	Roles                    texts `json:"roles"`
+	DetailedRoles            texts `json:"detailedRoles"`
 	Tags                     texts `json:"tags"`
 
 	device
@@ -256,6 +275,7 @@ type device struct {
 	OSPlatform          text       `json:"osPlatform"`
 	OSBuild             text       `json:"osBuild"`
 	OSVersion           text       `json:"version"`
+	Processor           text       `json:"osProcessor"`
 	OperatingSystem     text       `json:"operatingSystem"`
 	HealthStatus        text       `json:"healthStatus"`
 	RiskScore           text       `json:"riskScore"`

@@ -64,7 +64,7 @@ func decodeGraphAlert(s *scanner, raw []byte, d *formats.Detection, p *problemLi
 	d.ThreatName, d.ThreatFamily = string(r.ThreatDisplayName), string(r.ThreatFamilyName)
 	d.Techniques = append(d.Techniques, r.MitreTechniques...)
 	d.Tags = append(d.Tags, r.SystemTags...)
-	d.LastComment = lastComment(r.Comments)
+	fillComment(d, r.Comments, p)
 	s.addEvidence(d, r.Evidence, graphType, p)
 	return err
 }
@@ -108,6 +108,6 @@ func decodeGraphIncident(s *scanner, raw []byte, d *formats.Detection, p *proble
 	d.IncidentLink, d.Description, d.Summary = string(r.WebURL), string(r.Description), string(r.Summary)
 	d.ResolvingComment, d.LastModifiedBy, d.PriorityScore = string(r.ResolvingComment), string(r.LastModifiedBy), string(r.PriorityScore)
 	d.Tags = append(append(d.Tags, r.CustomTags...), r.SystemTags...)
-	d.LastComment = lastComment(r.Comments)
+	fillComment(d, r.Comments, p)
 	return err
 }

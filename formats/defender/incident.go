@@ -36,7 +36,7 @@ type xdrRecord struct {
 	MitreTechniques    texts         `json:"mitreTechniques"`
 	Tags               texts         `json:"tags"`
 	Comments           list[comment] `json:"comments"`
-	Devices            list[piece]   `json:"devices"`
+	Devices            pieces        `json:"devices"`
 	Entities           pieces        `json:"entities"`
 }
 
@@ -63,13 +63,15 @@ func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList
 	d.FirstActivity, d.LastActivity = p.moment("firstActivity", r.FirstActivity), p.moment("lastActivity", r.LastActivity)
 	d.ServiceSource, d.DetectionSource, d.DetectorID = string(r.ServiceSource), string(r.DetectionSource), string(r.DetectorID)
 	d.Status, d.Classification, d.Determination = string(r.Status), string(r.Classification), string(r.Determination)
-	d.AssignedTo, d.LastComment = string(r.AssignedTo), lastComment(r.Comments)
+	d.AssignedTo = string(r.AssignedTo)
+	fillComment(d, r.Comments, p)
 	d.InvestigationID, d.InvestigationState = string(r.InvestigationID), string(r.InvestigationState)
 	d.Actor, d.ThreatFamily = string(r.Actor), string(r.ThreatFamily)
 	d.Techniques, d.Tags = append(d.Techniques, r.MitreTechniques...), append(d.Tags, r.Tags...)
 	for _, device := range r.Devices {
-		if d.Device.ID == "" && d.Device.Name == "" && device.is != nil {
-			device.is.fillDevice(&d.Device)
+		if d.Device.ID == "" && d.Device.Name == "" && device != nil {
+			device.fillDevice(&d.Device)
+			device.kind, s.evidence.device = "device", device
 		}
 	}
 	s.addEvidence(d, r.Entities, endpointType, p)

@@ -47,7 +47,7 @@ func (e *piece) fill(d *formats.Detection) {
 			n.DestinationAddress, n.DestinationPort = string(e.DestAddress.get().IPAddress), string(e.DestPort)
 			n.Protocol = string(e.Protocol)
 		}
-	case "dns", "activeDirectoryDomain":
+	case "dns":
 		if d.Network.Domain == "" {
 			d.Network.Domain = string(e.DomainName)
 		}
@@ -150,6 +150,7 @@ func (e *piece) fillDevice(d *formats.Device) {
 	set(&d.OS, e.OSPlatform, e.OperatingSystem)
 	set(&d.OSVersion, e.OSVersion)
 	set(&d.OSBuild, e.OSBuild)
+	set(&d.Processor, e.Processor)
 	set(&d.Group, e.GroupName)
 	set(&d.GroupID, e.GroupID)
 	set(&d.Health, e.HealthStatus)

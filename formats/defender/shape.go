@@ -7,6 +7,8 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/siembridge/siembridge/formats"
 )
 
@@ -161,6 +163,8 @@ type scanner struct {
 	b     []byte
 	depth int
 
+	unknown []member // of the record itself, what its struct has no field for
+
 	text  []byte   // of strings that had escapes; new memory for each record
 	words []string // of texts; new memory for each record
 	slabs []slab   // by the id of the shape
@@ -168,7 +172,17 @@ type scanner struct {
 	evidence  evidenceReader
 	detection formats.Detection // of Identify
 	hashed    []byte            // what a content hash is of
+	line      []byte            // one of Detection's lists of details
 }
+
+// member is a member of a JSON object.
+type member struct {
+	name  string
+	value []byte
+}
+
+// maxUnknown is how many members of a record without a field are kept.
+const maxUnknown = 256
 
 // slab is memory of structs of one shape.
 type slab struct {
@@ -186,6 +200,8 @@ func newScanner() *scanner { return scanners.Get().(*scanner) }
 // release gives the memory back for the next record.
 func (s *scanner) release() {
 	s.b, s.text, s.words = nil, nil, nil
+	clear(s.unknown)
+	s.unknown = s.unknown[:0]
 	for id := range s.slabs {
 		l := &s.slabs[id]
 		for _, p := range l.items[:l.used] {
@@ -216,12 +232,19 @@ func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
 		return v, nil
 	}
 	v := new(T)
+	s.unknown = s.unknown[:0]
+	_ = members(raw, func(name string, value jsontext.Value) error {
+		if r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
+			s.unknown = append(s.unknown, member{name, value.Clone()})
+		}
+		return nil
+	})
 	return v, unmarshal(raw, v)
 }
 
 // scan is read without the library.
 func (r reader[T]) scan(s *scanner, raw []byte) (v *T, ok bool) {
-	s.b, s.depth = raw, 0
+	s.b, s.depth, s.unknown = raw, 0, s.unknown[:0]
 	p := s.new(r.shape)
 	i := blank(raw, 0)
 	if at(raw, i) != '{' {
@@ -250,6 +273,9 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 			i = s.field(value, f, unsafe.Add(p, f.offset))
 		} else {
 			i = skip(b, value, s.depth)
+			if s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
+				s.unknown = append(s.unknown, member{unsafe.String(&b[start-1], end-start+1)[1:], b[value:i:i]})
+			}
 		}
 		if i < 0 {
 			return refused
@@ -417,5 +443,15 @@ func (s *scanner) unescape(b []byte) []byte {
 	}
 	from := len(s.text)
 	s.text = appendUnescaped(s.text, b)
+	return s.text[from:len(s.text):len(s.text)]
+}
+
+// keep returns a copy that stays when the scanner is released.
+func (s *scanner) keep(b []byte) []byte {
+	if cap(s.text)-len(s.text) < len(b) {
+		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
+	}
+	from := len(s.text)
+	s.text = append(s.text, b...)
 	return s.text[from:len(s.text):len(s.text)]
 }

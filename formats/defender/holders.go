@@ -1,0 +1,120 @@
+package defender
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// holder is a field of Detection that holds what a property of evidence says.
+type holder struct {
+	field formats.Field
+	begin bool // the property may be the folder of the field's path
+}
+
+// has reports whether the field holds the value.
+func (h holder) has(d *formats.Detection, value string) bool {
+	if h.field.Type() == formats.TypeList {
+		return slices.Contains(h.field.List(d), value)
+	}
+	held := h.field.Text(d)
+	return held == value || h.begin && strings.HasPrefix(held, value)
+}
+
+// holders gives the fields that properties of evidence fill, by the property's name as the APIs nest it. What is held
+// by none of them is listed in Detection's EvidenceDetails. formats' test of every property finds what is missing here
+// or in a mapping: it would reach no SIEM.
+var holders = func() map[string][]holder {
+	all := map[string][]holder{}
+	hold := func(prefix string, of map[string]string) {
+		for property, names := range of {
+			for name := range strings.FieldsSeq(names) {
+				f, err := formats.FieldByName(name)
+				if err != nil {
+					panic("defender: " + err.Error())
+				}
+				all[prefix+property] = append(all[prefix+property], holder{f, strings.HasSuffix(name, "path")})
+			}
+		}
+	}
+	hold("", heldCommon)
+	hold("", heldDevice)
+	hold("host.", heldDevice)
+	hold("", heldUser)
+	hold("userAccount.", heldUser)
+	hold("account.userAccount.", heldUser)
+	for _, prefix := range []string{"", "fileDetails."} {
+		hold(prefix, heldFile)
+	}
+	hold("", heldProcess)
+	for _, of := range []map[string]string{heldNetwork, heldMail, heldResource} {
+		hold("", of)
+	}
+	return all
+}()
+
+var (
+	heldCommon = map[string]string{
+		"verdict": "verdict", "remediationStatus": "remediation", "detectionStatus": "remediation", "remediationStatusDetails": "remediation_detail",
+		"roles": "evidence_roles", "detailedRoles": "evidence_detailed_roles", "tags": "evidence_tags device.tags",
+	}
+	heldDevice = map[string]string{
+		"mdeDeviceId": "device.id", "mdatpDeviceId": "device.id", "deviceId": "device.id", "azureAdDeviceId": "device.entra_id", "aadDeviceId": "device.entra_id",
+		"deviceDnsName": "device.fqdn", "hostName": "device.name", "deviceName": "device.fqdn", "dnsDomain": "device.dns_domain", "ntDomain": "device.nt_domain",
+		"ipInterfaces": "device.addresses", "lastIpAddress": "device.addresses", "lastExternalIpAddress": "device.external_address", "macAddress": "device.mac",
+		"osPlatform": "device.os", "operatingSystem": "device.os", "osBuild": "device.os_build", "version": "device.os_version", "osProcessor": "device.processor",
+		"healthStatus": "device.health", "riskScore": "device.risk", "onboardingStatus": "device.onboarding", "defenderAvStatus": "device.antivirus",
+		"rbacGroupId": "device.group_id", "rbacGroupName": "device.group", "firstSeenDateTime": "device.first_seen", "firstSeen": "device.first_seen",
+		"vmMetadata.vmId": "device.vm_id", "vmMetadata.resourceId": "device.vm_resource_id", "vmMetadata.subscriptionId": "device.subscription_id",
+	}
+	heldUser = map[string]string{
+		"accountName": "user.name", "userName": "user.name", "domainName": "user.domain", "userSid": "user.sid", "azureAdUserId": "user.object_id",
+		"aadUserId": "user.object_id", "userPrincipalName": "user.upn mailbox.upn", "displayName": "user.display_name",
+	}
+	heldFile = map[string]string{
+		"fileName": "file.name", "filePath": "file.path", "fileSize": "file.size", "sha1": "file.sha1", "sha256": "file.sha256", "md5": "file.md5",
+		"filePublisher": "file.publisher", "signer": "file.signer", "issuer": "file.issuer",
+	}
+	heldProcess = map[string]string{
+		"fileName": "process.name", "filePath": "process.path", "sha1": "process.sha1", "sha256": "process.sha256", "md5": "process.md5", // flat in the Endpoint and XDR APIs
+		"imageFile.fileName": "process.name", "imageFile.filePath": "process.path", "imageFile.sha1": "process.sha1", "imageFile.sha256": "process.sha256", "imageFile.md5": "process.md5",
+		"parentProcessImageFile.fileName": "process.parent_name", "parentProcessImageFile.filePath": "process.parent_path",
+		"parentProcessFileName": "process.parent_name", "parentProcessFilePath": "process.parent_path",
+		"processId": "process.id", "processCommandLine": "process.command_line", "parentProcessId": "process.parent_id",
+		"processCreationDateTime": "process.created", "processCreationTime": "process.created",
+		"parentProcessCreationDateTime": "process.parent_created", "parentProcessCreationTime": "process.parent_created",
+	}
+	heldNetwork = map[string]string{
+		"ipAddress": "network.remote_address device.addresses", "countryLetterCode": "network.remote_country", "url": "url cloud.resource_id",
+		"sourceAddress.ipAddress": "network.source_address", "sourcePort": "network.source_port", "destinationPort": "network.destination_port",
+		"destinationAddress.ipAddress": "network.destination_address", "protocol": "network.protocol",
+		"domainName": "network.domain",
+	}
+	heldMail = map[string]string{
+		"p1Sender.emailAddress": "mail.sender", "p2Sender.emailAddress": "mail.sender", "sender": "mail.sender", "senderFromAddress": "mail.sender",
+		"senderIp": "mail.sender_address", "senderIP": "mail.sender_address", "recipientEmailAddress": "mail.recipient", "recipient": "mail.recipient", "recipients": "mail.recipient",
+		"subject": "mail.subject", "networkMessageId": "mail.network_message_id", "internetMessageId": "mail.internet_message_id", "messageId": "mail.internet_message_id",
+		"deliveryAction": "mail.delivery_action", "deliveryLocation": "mail.delivery_location", "threats": "mail.threats",
+		"clusterBy": "mail.cluster_by", "clusterByValue": "mail.cluster_value", "emailCount": "mail.cluster_count",
+		"primaryAddress": "mailbox.address", "mailboxAddress": "mailbox.address", "mailboxPrimaryAddress": "mailbox.address", "upn": "mailbox.upn", "mailboxDisplayName": "mailbox.display_name",
+		"registryHive": "registry.hive", "registryKey": "registry.key", "registryValueName": "registry.value_name", "registryValueType": "registry.value_type", "registryValue": "registry.value",
+	}
+	heldResource = map[string]string{
+		"resourceId": "cloud.resource_id", "amazonResourceId": "cloud.resource_id", "fullResourceName": "cloud.resource_id", "imageId": "cloud.resource_id", "containerId": "cloud.resource_id",
+		"resourceName": "cloud.name", "name": "cloud.name threat_name", "registry": "cloud.name", "displayName": "cloud.name app.name mailbox.display_name", "resourceType": "cloud.type",
+		"amazonAccountId": "cloud.account", "projectId": "cloud.account", "appId": "app.id", "applicationId": "app.id", "objectId": "app.id", "servicePrincipalObjectId": "app.id",
+		"applicationName": "app.name", "servicePrincipalName": "app.name", "instanceName": "app.name", "category": "threat_category",
+		"value": "file.sha1 file.sha256 file.md5",
+	}
+)
+
+// heldOtherwise are properties that fields hold in another form, or that pieces which are not the most telling one of
+// their alert need not repeat.
+var heldOtherwise = map[string]bool{"entityType": true, "createdDateTime": true, "evidenceCreationTime": true,
+	"loggedOnUsers.accountName": true, "loggedOnUsers.domainName": true}
+
+// saysNothing reports whether one of the properties that all pieces have says so of a piece.
+func saysNothing(word string) bool {
+	return strings.EqualFold(word, "none") || strings.EqualFold(word, "unknown")
+}
