@@ -45,6 +45,13 @@ func indexWords(words []Word) map[string]string {
 	return index
 }
 
+// CategoryClasses lists the classes of alerts with the further spellings of Microsoft's words, in the order of
+// classes.toml. It must not be changed.
+func CategoryClasses() []Word { return lists.Category }
+
+// StatusClasses lists the classes of the bridge's own events, as CategoryClasses does those of alerts.
+func StatusClasses() []Word { return lists.Status }
+
 // EventClasses lists every word that EventClass may return, in the order of classes.toml.
 func EventClasses() []string {
 	var ids []string

@@ -36,6 +36,7 @@ var commands = []func() *cobra.Command{
 	newPreviewCommand,
 	newListenCommand,
 	newMappingCommand,
+	newContentCommand,
 	newImportCommand,
 	newBenchCommand,
 	newBufferCommand,
