@@ -17,8 +17,19 @@ type Finding struct {
 	Detail string // what was found; for a failure with its remedy
 }
 
-// maxSkew is how far the clocks may be apart before it is worth a word; certificates and tokens suffer first.
-const maxSkew = time.Minute
+// How far the clocks may be apart before it is worth a word, and before it is a failure: Entra ID refuses signed
+// assertions of more than 5 minutes' difference, and events are taken for old or future ones.
+const (
+	maxSkew  = time.Minute
+	failSkew = 5 * time.Minute
+)
+
+// retiring has the APIs that Microsoft is about to end, and what is known of it.
+var retiring = map[string]string{
+	"detections": "Microsoft has not supported this API since the end of 2023 and may end it any day: move to graph-alerts",
+	"alerts":     "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts",
+	"incidents":  "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts and graph-incidents",
+}
 
 // Check proves a source: a token, one small page, the clock. Nothing is stored. Tokens of the refresh-token flow are
 // rotated and kept as in a run, so Check needs the state directory then.
@@ -37,11 +48,15 @@ func Check(ctx context.Context, o Options) []Finding {
 	if err != nil {
 		return []Finding{{"settings", false, err.Error()}}
 	}
+	var findings []Finding
+	if said := retiring[a.name]; said != "" {
+		findings = append(findings, Finding{"api", true, said})
+	}
 	token, err := c.tokens.Token(ctx)
 	if err != nil {
-		return []Finding{{"token", false, tokenError(err).Error()}}
+		return append(findings, Finding{"token", false, tokenError(err).Error()})
 	}
-	findings := []Finding{{"token", true, tokenDetail(token.AccessToken, token.Expiry)}}
+	findings = append(findings, Finding{"token", true, tokenDetail(token.AccessToken, token.Expiry)})
 	now := time.Now()
 	q := query{changed: Interval{now.Add(-5 * time.Minute).UnixMilli(), now.UnixMilli()}, top: 1}
 	got, err := c.get(ctx, a.url(c.base, q), false, func([]byte) error { return nil })
@@ -49,12 +64,19 @@ func Check(ctx context.Context, o Options) []Finding {
 		return append(findings, Finding{"one page", false, err.Error()})
 	}
 	findings = append(findings, Finding{"one page", true, fmt.Sprintf("%d records of the last 5 minutes on a page of one", got.rows)})
-	skew := time.Until(got.date).Round(time.Second)
-	clock := Finding{"clock", true, "agrees with Microsoft's"}
-	if skew > maxSkew || skew < -maxSkew {
-		clock.Detail = fmt.Sprintf("this clock is %s off Microsoft's; pulling does not mind, TLS and event times do: set the clock", skew)
+	return append(findings, clockFinding(time.Until(got.date).Round(time.Second)))
+}
+
+// clockFinding judges how far the server's clock is ahead of ours.
+func clockFinding(ahead time.Duration) Finding {
+	off, which := ahead.Abs(), "behind"
+	if ahead < 0 {
+		which = "ahead of"
 	}
-	return append(findings, clock)
+	if off <= maxSkew {
+		return Finding{"clock", true, "agrees with Microsoft's"}
+	}
+	return Finding{"clock", off <= failSkew, fmt.Sprintf("this clock is %s %s Microsoft's; pulling does not mind, but certificates, signed assertions and event times do: let NTP set it (timedatectl set-ntp true)", off, which)}
 }
 
 // tokenDetail says until when a token is good and which permissions it has, where it can be read.

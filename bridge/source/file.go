@@ -225,11 +225,11 @@ func (f *File) lines(r io.Reader, b *fileBatch, complete bool) (done int64, err 
 				return done, err
 			}
 		case first && (text[0] == '{' || text[0] == '[') && !ended:
-			if !complete {
-				return done, nil // a document that may still grow
-			}
 			counted := &countingReader{r: io.MultiReader(bytes.NewReader(line), in)}
 			err := b.document(counted, nil)
+			if errors.Is(err, defender.ErrTruncated) && !complete {
+				return done, nil // it is being written, and read again; its first records will be recognised
+			}
 			return done + counted.n, err
 		case ended && !complete:
 			return done, nil
@@ -289,13 +289,16 @@ func (f *File) newBatch(ctx context.Context) *fileBatch {
 // document adds the records of a JSON text. whole is the text when it is one line: a text without a known record in it
 // becomes a record itself.
 func (b *fileBatch) document(r io.Reader, whole []byte) error {
-	_, err := defender.Split(defender.Unknown, r, func(raw []byte) error {
+	page, err := defender.Split(defender.Unknown, r, func(raw []byte) error {
 		api, legacy, _ := defender.Detect(raw)
 		if legacy {
 			b.f.log.Warn("a record is of Graph's first alerts API, whose fields are not mapped; use alerts_v2")
 		}
 		return b.add(api, raw)
 	})
+	if page.TooLarge > 0 {
+		b.f.log.Error("records are larger than 32 MiB and were passed over; look them up in the Defender portal", "file", b.path, "records", page.TooLarge)
+	}
 	if err != nil && whole != nil && b.ctx.Err() == nil {
 		var stored *storeError
 		if !errors.As(err, &stored) {

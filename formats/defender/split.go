@@ -34,7 +34,8 @@ func (e *APIError) Error() string { return e.Code + ": " + e.Message }
 
 // Split reads a page and calls yield for each record in the page's order: the page is an object with a list "value", a
 // list, a single record, or several JSON values one after the other. record is fresh memory that yield may keep. An
-// error of yield ends the reading and is returned. No more than one record is held in memory.
+// error of yield ends the reading and is returned. No more than one record is held in memory, at most a few times over:
+// one that is larger than MaxRecord is passed over as it streams by.
 //
 // An incident of Defender XDR is split: its alerts become records of their own, behind the incident without them.
 func Split(api API, r io.Reader, yield func(record []byte) error) (Page, error) {
@@ -43,13 +44,14 @@ func Split(api API, r io.Reader, yield func(record []byte) error) (Page, error) 
 	if mark, err := b.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3)
 	}
-	s.dec = jsontext.NewDecoder(b, tolerant)
+	s.open("", b)
 	err := s.document()
 	return s.page, err
 }
 
 type splitter struct {
 	api   API
+	in    *meter
 	dec   *jsontext.Decoder
 	yield func([]byte) error
 	page  Page
@@ -62,7 +64,7 @@ func (s *splitter) document() error {
 	for first := true; ; first = false {
 		switch s.dec.PeekKind() {
 		case '[':
-			if err := s.array(); err != nil {
+			if err := s.array(`[0`); err != nil {
 				return s.wrap(err)
 			}
 		case '{':
@@ -100,15 +102,20 @@ func (s *splitter) wrap(err error) error {
 	return err
 }
 
-// array reads a list of records.
-func (s *splitter) array() error {
+// array reads a list of records. opening is what value needs.
+func (s *splitter) array(opening string) error {
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
 	}
 	for s.dec.PeekKind() != ']' {
-		v, err := s.dec.ReadValue()
+		v, err := s.value(opening)
 		if err != nil {
 			return err
+		}
+		if v == nil {
+			s.page.Records++
+			s.page.TooLarge++
+			continue
 		}
 		if err := s.record(v); err != nil {
 			return err
@@ -122,7 +129,7 @@ func (s *splitter) array() error {
 func (s *splitter) object() error {
 	var kept bytes.Buffer // the members in case this is a record
 	kept.WriteByte('{')
-	isPage := false
+	isPage, tooLarge := false, false
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -134,12 +141,12 @@ func (s *splitter) object() error {
 		name := token.String()
 		if name == "value" && s.dec.PeekKind() == '[' {
 			isPage = true
-			if err := s.array(); err != nil {
+			if err := s.array(`{"value":[0`); err != nil {
 				return err
 			}
 			continue
 		}
-		v, err := s.dec.ReadValue()
+		v, err := s.value(`{"":0`)
 		if err != nil {
 			return err
 		}
@@ -152,7 +159,7 @@ func (s *splitter) object() error {
 		case name == "error" && v.Kind() == '{' && kept.Len() == 1:
 			return apiError(v)
 		}
-		if !isPage && kept.Len()+len(v) <= MaxRecord {
+		if tooLarge = tooLarge || v == nil || kept.Len()+len(v) > MaxRecord; !isPage && !tooLarge {
 			if kept.Len() > 1 {
 				kept.WriteByte(',')
 			}
@@ -165,7 +172,12 @@ func (s *splitter) object() error {
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
 	}
-	if isPage {
+	switch {
+	case isPage:
+		return nil
+	case tooLarge:
+		s.page.Records++
+		s.page.TooLarge++
 		return nil
 	}
 	kept.WriteByte('}')
