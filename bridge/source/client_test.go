@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,15 @@ const empty = `{"value":[]}`
 
 func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
+// refuseInTime is a request that the transport has given up.
+func refuseInTime(http.ResponseWriter, *http.Request) { panic(os.ErrDeadlineExceeded) }
+
+// hang answers nothing until the client gives up.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(r.Context().Err())
+}
+
 // TestManners: what each kind of answer makes a source do: when it asks again, and how often it asks for a token.
 func TestManners(t *testing.T) {
 	inTwoMinutes := func(w http.ResponseWriter, r *http.Request) {
@@ -62,6 +72,8 @@ func TestManners(t *testing.T) {
 		"429 without Retry-After":    {respond(429, ""), 3 * time.Second, 6 * time.Second, 1, "answered 429"},
 		"500":                        {respond(500, ""), 500 * time.Millisecond, 2 * time.Second, 1, "answered 500"},
 		"reset":                      {reset, 500 * time.Millisecond, 2 * time.Second, 1, "connection reset"},
+		"given up by the transport":  {refuseInTime, 500 * time.Millisecond, 2 * time.Second, 1, "does not answer in time"},
+		"no answer at all":           {hang, bodyTimeout, bodyTimeout + 2*time.Second, 1, ""},
 		"HTML for JSON":              {respond(200, "<html>Sign in</html>"), 500 * time.Millisecond, 2 * time.Second, 1, "not JSON"},
 		"cut short":                  {respond(200, `{"value":[{"id":"a"},{"i`), 500 * time.Millisecond, 2 * time.Second, 1, "cut short"},
 		"partial":                    {respond(206, empty), 500 * time.Millisecond, 2 * time.Second, 1, "partial answer"},

@@ -149,7 +149,7 @@ func (p *plan) settle(at int64) {
 	if !known.contains(whole) {
 		return
 	}
-	if p.crowded == whole && len(p.unseen) > 0 && !p.dense {
+	if p.crowded == whole && len(p.unseen) > 0 {
 		p.dense = true
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,7 +74,11 @@ func (w *wire) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	w.requests = append(w.requests, r)
 	rec := httptest.NewRecorder()
 	defer func() {
-		if recover() != nil { // the handler cut the connection
+		switch cut := recover().(type) { // the handler cut the connection
+		case nil:
+		case net.Error: // a time-out
+			err = cut
+		default:
 			err = errors.New("connection reset by peer")
 		}
 	}()
