@@ -99,15 +99,27 @@ func (b *Bridge) notice(ctx context.Context) {
 	tick := time.NewTicker(noticeEvery)
 	defer tick.Stop()
 	for {
+		// The first look is at once: what is dropped from now on is told.
+		s := b.Status()
+		for _, e := range n.look(&s, time.Now()) {
+			b.logNotice(&e)
+			b.tell(ctx, e)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		s := b.Status()
-		for _, e := range n.look(&s, time.Now()) {
-			b.tell(ctx, e)
-		}
+	}
+}
+
+// logNotice logs what is told of the buffer; what is told of sources their own log lines say.
+func (b *Bridge) logNotice(e *formats.StatusEvent) {
+	switch e.Class {
+	case "buffer full", "dropping":
+		b.log.Warn(e.Title+". "+e.Text, "destination", e.Subject)
+	case "drained":
+		b.log.Info(e.Title + ". " + e.Text)
 	}
 }
 
