@@ -91,14 +91,6 @@ func (syslogNGSender) prepare(t *testing.T, c *matrixCell) func() *exec.Cmd {
 	}
 }
 
-func program(t *testing.T, variable string) string {
-	path := os.Getenv(variable)
-	if path == "" {
-		t.Fatalf("%s is not set: source .ci/syslog-daemons first", variable)
-	}
-	return path
-}
-
 // fill writes a configuration with its placeholders filled in.
 func (c *matrixCell) fill(name, text string, pairs ...string) (path string) {
 	pairs = append(pairs, "@@IN@@", c.input, "@@STATE@@", c.dir, "@@ADDRESS@@", receiverAddress, "@@PORT@@", receiverPort, "@@TRANSPORT@@", c.transport())
