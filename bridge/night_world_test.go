@@ -67,6 +67,9 @@ type siem struct {
 	read int // lines looked at
 	seen map[string]int
 	size map[string]int
+
+	acknowledges bool // the bridge went by TCP's acknowledgement once; guarded by world.mu
+	recalls      int  // restarts since
 }
 
 // conn is a connection of the bridge, which remembers how it ended.
@@ -182,8 +185,14 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.cancel()
 	<-w.ended
+	status := w.bridge.Status()
 	w.set(func() {
 		w.restarts++
+		for i, p := range w.peers {
+			if p.acknowledges = p.acknowledges || status.Destinations[i].Confirm == "ack"; p.acknowledges {
+				p.recalls++
+			}
+		}
 		for _, c := range w.conns {
 			c.Close()
 		}
@@ -349,11 +358,19 @@ func (w *world) check() {
 // tail of a confirmed connection in bytes, that is sent again when the next connection does not live.
 const tail = 256 << 10
 
+// recalled is what the start of the bridge may send again at a destination that went by TCP's acknowledgement.
+const recalled = 1 << 20
+
 // explained is how many bytes may have come again at a destination.
 func (w *world) explained(name string) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n = w.restarts * 2 * tail // confirmed and not released on disk
+	for _, p := range w.peers {
+		if p.name == name {
+			n += p.recalls * recalled
+		}
+	}
 	for _, c := range w.conns {
 		c.mu.Lock()
 		if c.to == name+":514" && !c.clean {

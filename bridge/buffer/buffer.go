@@ -108,9 +108,19 @@ type Queue interface {
 	// that was taken and not released is returned by Take after the queue is opened again.
 	Release(ctx context.Context, numbers []uint64) error
 
+	// Released returns the newest records that were released, oldest first: at most maxBytes of Raw, unless the
+	// newest alone is larger. The newest KeepReleased bytes are there however old they are and however little space there is. Records that were dropped,
+	// and those of sources the destination does not want, are not among them. It may be called beside Take and Release.
+	Released(maxBytes int) ([]Record, error)
+
 	// Pending reports what is not released yet, taken or not.
 	Pending() Pending
 }
+
+// KeepReleased is how many bytes of records each destination can be given again after their release. A destination
+// that goes by TCP's acknowledgement sends the last MiB of frames again after an unclean end, and a record may be
+// several times as large as its frame.
+const KeepReleased = 8 << 20
 
 // Pending is the backlog of a destination.
 type Pending struct {

@@ -145,6 +145,9 @@ func (w *Worker) graceOver() (next time.Time) {
 		}
 		w.graces = w.graces[1:]
 		w.releaseItems(w.ledger.survived())
+		if !w.ledger.recalled() {
+			w.trust()
+		}
 	}
 	return time.Time{}
 }

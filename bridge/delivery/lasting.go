@@ -17,6 +17,9 @@ const repeatBytes = 1 << 20
 // before it closed is sent again, at most 256 KiB.
 const lately = time.Second
 
+// farewell is how long a receiver that is left has to close its side, which shows that it has read everything.
+const farewell = time.Second
+
 // ackPoll is how often the kernel is asked for acknowledgements while some are awaited.
 const ackPoll = 5 * time.Millisecond
 
@@ -33,12 +36,20 @@ func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 	if end == nil {
 		_ = c.HalfClose()
 		end = l.drain()
+		l.releaseAcked()
+		if end != nil && end.Kind == transport.EndFIN && len(w.ledger.current) == 0 {
+			w.trust()
+			return
+		}
 	}
 	l.releaseAcked()
 	carried := len(w.ledger.current)
 	switch {
-	case end == nil: // all is acknowledged, or the bridge stops
+	case end == nil && ctx.Err() != nil: // the next run recalls what may be unread
 		w.ledger.broke(nil)
+		return
+	case end == nil: // left for a better address, without a sign that all was read
+		w.ledger.broke(l.recent)
 		return
 	case end.Kind == transport.EndFIN: // it has read what its TCP has acknowledged
 		young := l.youngerThan(time.Now().Add(-lately))
@@ -64,6 +75,7 @@ type lastingConn struct {
 	acked      int     // bytes of frames that are released
 	watched    *watch  // while an acknowledgement is awaited
 	again      reprobe // of a receiver that could not confirm
+	learned    bool    // it has shown since that it answers a half-close
 }
 
 // serve sends until the connection ends, or returns nil when it has had its time.
@@ -110,6 +122,7 @@ func (l *lastingConn) confirmsNow() bool {
 	if !l.again.answered() {
 		return false
 	}
+	l.learned = true
 	l.w.answered(p)
 	l.w.o.Logger.Info("the receiver answers a half-close now; back to confirm = \"close\"", "destination", l.w.o.Name, "address", p.address)
 	return true
@@ -174,7 +187,8 @@ func (l *lastingConn) stop() {
 	l.again.stop()
 }
 
-// drain waits for the last acknowledgements after our half-close; nil: all are here, or the bridge stops.
+// drain waits for the last acknowledgements after our half-close, and then for the end of the peer's side: without a
+// limit when it is known to answer a half-close, else for farewell. nil: there is none, or the bridge stops.
 func (l *lastingConn) drain() *transport.End {
 	for len(l.w.ledger.current) > 0 {
 		l.releaseAcked()
@@ -195,6 +209,17 @@ func (l *lastingConn) drain() *transport.End {
 		}
 		timer.Stop()
 	}
+	if l.learned {
+		return l.w.awaitEnd(l.c)
+	}
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case e := <-l.c.Ended():
+		return &e
+	case <-timer.C:
+	case <-l.w.hard.Done():
+	}
 	return nil
 }
 
@@ -206,6 +231,9 @@ func (l *lastingConn) releaseAcked() {
 		if n := len(l.w.marks); n > 0 {
 			frames = l.w.marks[n-1].frames
 		}
+	}
+	if frames <= l.acked || !l.w.doubt() {
+		return
 	}
 	released, upTo := l.w.ledger.acknowledged(frames, l.acked)
 	l.acked = upTo

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -236,6 +237,12 @@ func (l *ledger) broke(recent []item) {
 	}
 	l.again = join(first, l.current, l.again)
 	l.clear()
+}
+
+// recalled reports whether something that was released before waits to be sent again or to be confirmed.
+func (l *ledger) recalled() bool {
+	of := func(items []item) bool { return slices.ContainsFunc(items, func(it item) bool { return it.delivered }) }
+	return of(l.current) || of(l.again) || of(l.suspects) || slices.ContainsFunc(l.held, of)
 }
 
 func join(lists ...[]item) []item {

@@ -144,6 +144,9 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 			if c = w.usable(c); c != nil {
 				return c
 			}
+			if w.Status().State == StateProbing && !w.waiting() {
+				return nil // it is silent, and nothing is late for it
+			}
 		}
 		w.tries++
 		if !pause(ctx, backoff(w.tries)) {
@@ -179,6 +182,8 @@ func (w *Worker) usable(c *peerConn) *peerConn {
 	case end != nil:
 		w.refused(p, probeError(p, end))
 		return nil
+	case !w.waiting():
+		return nil // nothing is lost or late by asking again
 	case p.silent(p.asked, time.Now()):
 		w.o.Logger.Warn("the receiver does not close its side when we close ours, so it cannot confirm; using confirm = \"ack\" for now, which is weaker",
 			"destination", w.o.Name, "address", p.address, "remedy", "see docs/delivery.md; set confirm = \"ack\" to say that this is known")
@@ -193,7 +198,26 @@ func (w *Worker) usable(c *peerConn) *peerConn {
 	return again
 }
 
-// probe half-closes an empty connection and returns how the peer ends its side; nil: it does not.
+// look finds out, for the addresses that are not the first, whether the receiver answers a half-close, before a failover
+// makes it matter. It runs beside the deliveries, once, and ends with ctx.
+func (w *Worker) look(ctx context.Context) {
+	for _, address := range w.o.Addresses[1:] {
+		p := &peer{address: address}
+		if note, err := w.o.Notes.Note(w.o.Name, p.note()); err != nil || note != nil {
+			continue
+		}
+		c, err := w.dial(ctx, p, "")
+		if err != nil {
+			continue // it is asked when it is needed
+		}
+		if end := probe(ctx, c); end != nil && end.Kind == transport.EndFIN {
+			w.remember(p)
+		}
+	}
+}
+
+// probe half-closes an empty connection and returns how the peer ends its side; nil: it does not, although its TCP
+// answers.
 func probe(ctx context.Context, c *peerConn) *transport.End {
 	defer c.Close()
 	if err := c.HalfClose(); err != nil {
@@ -206,10 +230,16 @@ func probe(ctx context.Context, c *peerConn) *transport.End {
 	case e := <-c.Ended():
 		return &e
 	case <-timer.C:
+		if unanswered, _ := c.Unanswered(); unanswered {
+			return &transport.End{Kind: transport.EndLost, Err: errNoAnswer}
+		}
 	case <-ctx.Done():
 	}
 	return nil
 }
+
+// errNoAnswer: the silence on a probe was that of the machine or of the way to it, which says nothing of the program.
+var errNoAnswer = errors.New("its TCP has not answered for " + probeTime.String())
 
 // probeError words the end of an empty connection that was neither FIN nor silence.
 func probeError(p *peer, end *transport.End) error {
@@ -229,6 +259,10 @@ func (w *Worker) answered(p *peer) {
 		return
 	}
 	p.answers = true
+	w.remember(p)
+}
+
+func (w *Worker) remember(p *peer) {
 	if err := w.o.Notes.SetNote(w.o.Name, p.note(), []byte("1")); err != nil {
 		w.o.Logger.Debug("a note cannot be stored; the receiver is probed again after a restart", "destination", w.o.Name, "error", err)
 	}

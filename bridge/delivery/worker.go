@@ -93,6 +93,9 @@ type Worker struct {
 	lastCut time.Time     // of an idle half-close
 	rough   int           // unclean ends since the last confirmation: the next connection waits a little longer each time
 
+	looked  bool // an idle receiver was looked at since the start
+	doubted bool // what is released may be unread, and the note that says so is on disk
+
 	hard context.Context // ends drainTime after the one Run was given
 
 	announced chan struct{} // something was announced
@@ -127,8 +130,10 @@ func (w *Worker) Run(ctx context.Context) {
 	w.hard = hard
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })()
 
+	w.recall(ctx)
 	var helpers sync.WaitGroup
 	helpers.Go(func() { w.take(ctx) })
+	helpers.Go(func() { w.look(ctx) })
 	released := make(chan struct{})
 	go func() { defer close(released); w.releaser() }()
 
@@ -154,7 +159,13 @@ func (w *Worker) Run(ctx context.Context) {
 	w.setState(StateStopped, nil)
 }
 
-// waitForWork waits until there is something to send, or for the next look at an idle receiver. It returns false when
+// waiting reports whether something waits to be sent or confirmed.
+func (w *Worker) waiting() bool {
+	return len(w.ledger.held)+len(w.pending)+len(w.ledger.again)+len(w.batches) > 0 || w.announces()
+}
+
+// waitForWork waits until there is something to send, or for the next look at an idle receiver; the first is at the
+// start, so that it is known how it confirms before a record waits. It returns false when
 // ctx is over and nothing is left to confirm.
 func (w *Worker) waitForWork(ctx context.Context) bool {
 	if len(w.ledger.held) > 0 && w.hard.Err() == nil {
@@ -163,7 +174,8 @@ func (w *Worker) waitForWork(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if len(w.pending) > 0 || len(w.ledger.again) > 0 || w.announces() {
+	if w.waiting() || !w.looked {
+		w.looked = true
 		return true
 	}
 	timer := time.NewTimer(checkEvery)

@@ -29,6 +29,7 @@ type store struct {
 	pending  []buffer.Record // not taken
 	arrived  chan struct{}
 	taken    map[uint64]buffer.Record
+	gone     []buffer.Record // released, once each
 	released []uint64
 	aside    []string
 	notes    map[string][]byte
@@ -84,10 +85,24 @@ func (s *store) Release(_ context.Context, numbers []uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range numbers {
+		if r, ok := s.taken[n]; ok {
+			s.gone = append(s.gone, r)
+		}
 		delete(s.taken, n)
 	}
 	s.released = append(s.released, numbers...)
 	return nil
+}
+
+func (s *store) Released(maxBytes int) ([]buffer.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortFunc(s.gone, func(a, b buffer.Record) int { return int(a.Number) - int(b.Number) })
+	i := len(s.gone)
+	for ; i > 0 && maxBytes >= len(s.gone[i-1].Raw); i-- {
+		maxBytes -= len(s.gone[i-1].Raw)
+	}
+	return slices.Clone(s.gone[i:]), nil
 }
 
 func (s *store) Pending() buffer.Pending {
@@ -108,8 +123,19 @@ func (s *store) reopen() {
 	s.pending, s.taken = append(again, s.pending...), map[uint64]buffer.Record{}
 }
 
-func (s *store) Note(_, key string) ([]byte, error)        { return s.notes[key], nil }
-func (s *store) SetNote(_, key string, value []byte) error { s.notes[key] = value; return nil }
+func (s *store) Note(_, key string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notes[key], nil
+}
+
+func (s *store) SetNote(_, key string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes[key] = value
+	return nil
+}
+
 func (s *store) Put(r buffer.Record, _ string) (uint64, error) {
 	s.aside = append(s.aside, r.Key)
 	return 1, nil
@@ -420,6 +446,76 @@ func TestWorkerNeverCloses(t *testing.T) {
 			t.Errorf("%d bytes twice", repeated)
 		}
 		r.stop()
+	})
+}
+
+// TestWorkerRecalls: what a receiver's TCP has acknowledged and its program has not read when its machine vanishes is sent
+// again although the bridge was restarted in between; and what was read is not.
+func TestWorkerRecalls(t *testing.T) {
+	for name, acknowledge := range map[string]bool{"configured": true, "stopped before it ever answered": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "siem:6514")
+				r.o.Acknowledge = acknowledge
+				siem := r.net.Listen("siem:6514", emulator.PeerOptions{Buffer: 1 << 19})
+				siem.Stop()
+				r.start()
+				r.store.put(500, 900)
+				r.wait(10 * time.Minute)
+				if s := r.worker.Status(); s.Confirm != "ack" {
+					t.Errorf("status %+v", s)
+				}
+				r.stop()
+				siem.Vanish()
+				siem.Start()
+				for range 3 { // the first run sends them again, the others do not
+					r.start()
+					<-time.After(time.Minute)
+					r.stop()
+				}
+				if repeated := r.all(500, siem); repeated > 0 {
+					t.Errorf("%d bytes twice", repeated)
+				}
+				if n := len(siem.Lines()); n != 500 {
+					t.Errorf("%d records stored", n)
+				}
+			})
+		})
+	}
+}
+
+// TestWorkerAsksFirst: how a receiver confirms is found out at the start, at every address; not from a machine that is
+// not there, and its silence counts only while records wait.
+func TestWorkerAsksFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "one:6514", "two:6514")
+		one, two := r.net.Listen("one:6514", emulator.PeerOptions{}), r.net.Listen("two:6514", emulator.PeerOptions{})
+		r.start()
+		<-time.After(time.Minute)
+		for _, address := range []string{"one:6514", "two:6514"} {
+			if note, _ := r.store.Note("siem", (&peer{address: address}).note()); note == nil {
+				t.Errorf("%s was not asked", address)
+			}
+		}
+		if s := r.worker.Status(); s.State != StateUp {
+			t.Errorf("status %+v", s)
+		}
+		r.stop()
+		r.store.notes = map[string][]byte{}
+		one.Stop()
+		two.Kill()
+		r.start()
+		<-time.After(time.Hour)
+		if s := r.worker.Status(); s.Confirm != "close" || strings.Contains(r.log.String(), "cannot confirm") {
+			t.Errorf("nothing waits, and silence has decided: status %+v", s)
+		}
+		one.Continue()
+		r.store.put(10, 900)
+		r.wait(time.Minute)
+		r.stop()
+		if repeated := r.all(10, one, two); repeated > 0 {
+			t.Errorf("%d bytes twice", repeated)
+		}
 	})
 }
 

@@ -18,6 +18,7 @@ func queueRules() []rule {
 		{"release in any order", "records may be released in any order, also twice", anyOrder},
 		{"destinations are apart", "each destination takes and releases in its own time", apart},
 		{"sources of a destination", "records of sources that a destination does not want are passed over and not pending", wantedSources},
+		{"released last", "Released gives the newest released records, oldest first, and no others", releasedLast},
 		{"pending", "Pending counts what is not released, taken or not, and knows when the oldest was pulled", pending},
 		{"queue goes on", "a destination that was opened before goes on where it was for 7 days after it was closed", goesOn},
 		{"queue is forgotten", "a destination that was closed for longer than 7 days starts anew", forgotten},
@@ -122,6 +123,42 @@ func wantedSources(h *harness) {
 	h.wantPending(q, 0)
 	h.fill("y", "yy", 1, 100)
 	h.wantKeys(h.take(q, 1), "yy0")
+}
+
+func releasedLast(h *harness) {
+	d := buffer.Destination{Name: "d", Sources: []string{"s"}}
+	h.fill("s", "early", 3, 100)
+	q := h.queue(d)
+	want := func(maxBytes int, keys ...string) {
+		h.Helper()
+		got, err := q.Released(maxBytes)
+		if err != nil {
+			h.Fatalf("Released: %v", err)
+		}
+		h.wantKeys(got, keys...)
+		for _, r := range got {
+			if len(r.Raw) != 100 || r.Source != "s" || r.Number == 0 {
+				h.Fatalf("%+v is not the record that was appended", r)
+			}
+		}
+	}
+	want(1 << 20)
+	h.fill("s", "k", 3, 100)
+	h.fill("z", "z", 3, 100)
+	h.fill("s", "l", 2, 100)
+	got := h.take(q, 5)
+	want(1 << 20)
+	h.release(q, got[4], got[0], got[2])
+	for range 2 {
+		want(1<<20, "k0", "k2", "l1")
+		want(200, "k2", "l1")
+		want(199, "l1")
+		want(1, "l1")
+		h.advance(30 * 24 * time.Hour) // longer than delivered records stay
+		h.letTimePass()
+		h.reopen()
+		q = h.queue(d)
+	}
 }
 
 func pending(h *harness) {

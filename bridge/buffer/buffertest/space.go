@@ -16,6 +16,7 @@ func spaceRules() []rule {
 		{"drop-oldest", "a full buffer drops the oldest of what only drop-oldest destinations need, and counts it", drops},
 		{"drop-oldest spares others", "what a destination with block still needs is not dropped", spares},
 		{"retained goes first", "delivered records give way to new ones", retainedGoes},
+		{"released last stays", "the last KeepReleased bytes that a destination released stay in a buffer that is full again and again", lastStays},
 		{"batch larger than the limit", "a batch that is larger than the limit is stored once nothing is pending", oversize},
 		{"room for the bridge", "the bridge's own records have room in a full buffer", bridgeRecords},
 	}
@@ -154,7 +155,7 @@ func spares(h *harness) {
 
 func retainedGoes(h *harness) {
 	q := h.queue(buffer.Destination{Name: "d"})
-	for i := range 10 {
+	for i := range 40 {
 		h.fill("s", fmt.Sprintf("k%d-", i), 10, 50_000)
 		h.release(q, h.take(q, 10)...)
 	}
@@ -162,7 +163,26 @@ func retainedGoes(h *harness) {
 	if u.Pending != 0 {
 		h.Fatalf("usage %+v, all is delivered", u)
 	}
-	if u.Bytes > 2*u.Limit {
+	if u.Bytes > 2*u.Limit+buffer.KeepReleased {
+		h.Fatalf("usage %+v: retained records do not give way", u)
+	}
+}
+
+func lastStays(h *harness) {
+	still, busy := h.queue(buffer.Destination{Name: "still", Sources: []string{"s"}}), h.queue(buffer.Destination{Name: "busy", Sources: []string{"t"}})
+	h.fill("s", "s", 5, 20_000)
+	h.release(still, h.take(still, 5)...)
+	const rounds, each, size = 40, 10, 50_000
+	for i := range rounds {
+		h.fill("t", fmt.Sprintf("k%d-", i), each, size)
+		h.release(busy, h.take(busy, each)...)
+	}
+	for q, want := range map[buffer.Queue]int{still: 5, busy: buffer.KeepReleased / size} {
+		if got, err := q.Released(buffer.KeepReleased); err != nil || len(got) != want {
+			h.Fatalf("Released gave %d records, want %d: %v", len(got), want, err)
+		}
+	}
+	if u := h.b.Usage(); u.Bytes > 2*u.Limit+2*buffer.KeepReleased {
 		h.Fatalf("usage %+v: retained records do not give way", u)
 	}
 }

@@ -61,5 +61,18 @@ func (s *settled) gaps(first, last uint64) (gaps []interval) {
 	return gaps
 }
 
+// count returns how many of the numbers from first to last are in the set.
+func (s *settled) count(first, last uint64) (n uint64) {
+	if first <= s.low {
+		n += min(last, s.low) - first + 1
+	}
+	for _, i := range s.above {
+		if from, to := max(first, i.first), min(last, i.last); from <= to {
+			n += to - from + 1
+		}
+	}
+	return n
+}
+
 // clone returns a copy of its own.
 func (s *settled) clone() settled { return settled{s.low, slices.Clone(s.above)} }

@@ -36,7 +36,8 @@ type Options struct {
 	Transaction func(commit func() error) error
 
 	segmentSize int64
-	noSync      bool // of the index, and next to no reserve; for tests that simulate what is on disk
+	keep        int64 // bytes of released records that each destination can be given again; -1: none
+	noSync      bool  // of the index, and next to no reserve; for tests that simulate what is on disk
 }
 
 const (
@@ -63,6 +64,9 @@ func (o *Options) fill() {
 	}
 	if o.Transaction == nil {
 		o.Transaction = func(commit func() error) error { return commit() }
+	}
+	if o.keep == 0 {
+		o.keep = buffer.KeepReleased
 	}
 	if o.segmentSize == 0 {
 		o.segmentSize = min(maxSegment, o.MaxSize/8)

@@ -158,7 +158,7 @@ func TestGenerations(t *testing.T) {
 // TestRetained: delivered records stay for Retain, can be read by time, and then their segments go, the active one too.
 func TestRetained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := open(t, Options{Dir: t.TempDir(), Retain: time.Hour, segmentSize: 5000})
+		b := open(t, Options{Dir: t.TempDir(), Retain: time.Hour, segmentSize: 5000, keep: -1})
 		defer b.Close()
 		q := openQueue(t, b, "d")
 		start := time.Now()

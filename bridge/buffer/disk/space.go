@@ -58,15 +58,21 @@ func (b *Buffer) pendingIn(s *segment, p *plan) (bytes int64) {
 	return bytes
 }
 
-// sizes returns the bytes that are pending and the bytes on disk, this plan's included.
+// sizes returns the bytes that are pending and the bytes on disk, this plan's included. What is there only because it
+// was released last does not count: it may not be deleted.
 func (p *plan) sizes() (pending, total int64) {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
+	kept := p.b.kept(p)
 	for _, s := range p.b.segments {
 		if slices.Contains(p.removed, s.id) {
 			continue
 		}
-		pending += p.b.pendingIn(s, p)
+		needed := p.b.pendingIn(s, p)
+		pending += needed
+		if needed == 0 && kept[s.id] {
+			continue
+		}
 		if c := p.changed[s.id]; c != nil {
 			s = c
 		}
@@ -108,11 +114,15 @@ func (p *plan) makeRoom(batch *buffer.Batch, need int64) bool {
 func (p *plan) retire(excess int64) {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
+	if excess <= 0 {
+		return
+	}
+	kept := p.b.kept(p)
 	for _, s := range p.b.segments {
 		if excess <= 0 {
 			return
 		}
-		if p.w != nil && s.id == p.w.id || p.changed[s.id] != nil || slices.Contains(p.removed, s.id) {
+		if p.w != nil && s.id == p.w.id || p.changed[s.id] != nil || kept[s.id] || slices.Contains(p.removed, s.id) {
 			continue
 		}
 		if p.b.pendingIn(s, p) == 0 {
@@ -181,9 +191,10 @@ func (b *Buffer) retireForSpace(need int64) bool {
 func (b *Buffer) retireDelivered(may func(s *segment, active bool) bool) (removed int, err error) {
 	p := newPlan(b)
 	b.mu.Lock()
+	kept := b.kept(p)
 	for _, s := range b.segments {
 		active := b.w != nil && s.id == b.w.id
-		if s.first == 0 && active || b.pendingIn(s, nil) > 0 || !may(s, active) {
+		if s.first == 0 && active || kept[s.id] || b.pendingIn(s, nil) > 0 || !may(s, active) {
 			continue
 		}
 		p.removed = append(p.removed, s.id)
