@@ -334,7 +334,9 @@ func (s *Pipe) Write(b []byte) (int, error) {
 		if len(b) == 0 {
 			return total, nil
 		}
-		c.peer.change.Wait()
+		if room <= 0 {
+			c.peer.change.Wait()
+		}
 	}
 }
 
