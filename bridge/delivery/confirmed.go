@@ -13,6 +13,8 @@ import (
 func (w *Worker) confirmed(ctx context.Context, c *peerConn) {
 	defer c.Close()
 	w.marks = w.marks[:0]
+	w.limited = w.watch(c)
+	defer w.limited.stop()
 	end := w.fill(ctx, c)
 	if end == nil {
 		if err := c.HalfClose(); err == nil {
@@ -277,22 +279,36 @@ func (w *Worker) rateLimit(c *peerConn, events int) *transport.End {
 	for events > 0 {
 		n := min(events, w.limiter.Burst())
 		events -= n
-		wait := w.limiter.ReserveN(time.Now(), n).Delay()
-		if wait <= 0 {
-			continue
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case e := <-c.Ended():
-			timer.Stop()
-			return &e
-		case <-w.hard.Done():
-			timer.Stop()
-			return nil
+		if wait := w.limiter.ReserveN(time.Now(), n).Delay(); wait > 0 {
+			if end := w.linger(c, wait); end != nil || w.hard.Err() != nil {
+				return end
+			}
 		}
 	}
 	return nil
+}
+
+// linger waits beside a connection, and sees it end or die meanwhile.
+func (w *Worker) linger(c *peerConn, wait time.Duration) *transport.End {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return nil
+		case e := <-c.Ended():
+			return &e
+		case <-w.limited.tick():
+			if acked, known := c.Acked(); !known || acked >= c.Written() {
+				w.limited.moved = time.Now() // nothing is late
+			}
+			if w.limited.dead() {
+				return &transport.End{Kind: transport.EndLost, Err: errDead}
+			}
+		case <-w.hard.Done():
+			return nil
+		}
+	}
 }
 
 // send writes a chunk. A peer that takes nothing is waited for as long as its TCP answers.

@@ -27,6 +27,8 @@ const ackPoll = 5 * time.Millisecond
 func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 	defer c.Close()
 	w.marks = w.marks[:0]
+	w.limited = w.watch(c)
+	defer w.limited.stop()
 	w.ledger.forgive()
 	w.graces = nil
 	w.releaseItems(w.ledger.survivedAll())

@@ -45,7 +45,7 @@ func (x *watch) dead() bool {
 	now := time.Now()
 	acked, known := x.c.Acked()
 	written := x.c.Written()
-	if acked != x.acked || written != x.written {
+	if acked != x.acked || !known && written != x.written { // what our own system takes is no progress of the peer
 		x.acked, x.written, x.moved = acked, written, now
 		if x.said {
 			x.said = false

@@ -90,6 +90,7 @@ type Worker struct {
 	graces  []gracePeriod // of each of ledger.held
 	held    *peer         // to which ledger.held went
 	marks   []mark        // what was written on the current connection, and how far that is on the wire
+	limited *watch        // of the current connection, while rate_limit is waited for
 	lastCut time.Time     // of an idle half-close
 	rough   int           // unclean ends since the last confirmation: the next connection waits a little longer each time
 

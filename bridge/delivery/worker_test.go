@@ -717,6 +717,37 @@ func TestWorkerRateLimit(t *testing.T) {
 	})
 }
 
+// TestWorkerDeadWhileLimited: a machine that vanishes and a program that stops are noticed while rate_limit is waited for.
+func TestWorkerDeadWhileLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "siem:6514")
+		r.o.RateLimit, r.o.ConfirmInterval = 1, time.Hour
+		siem := r.net.Listen("siem:6514", emulator.PeerOptions{Buffer: 2000})
+		r.start()
+		r.store.put(300, 900)
+		<-time.After(10 * time.Second)
+		siem.Stop()
+		<-time.After(time.Minute)
+		if s := r.worker.Status(); s.State != StateStalled {
+			t.Errorf("the receiver has stopped: %+v", s)
+		}
+		siem.Continue()
+		<-time.After(time.Minute)
+		if s := r.worker.Status(); s.State != StateUp {
+			t.Errorf("the receiver goes on: %+v", s)
+		}
+		siem.Vanish()
+		<-time.After(time.Minute)
+		if s := r.worker.Status(); s.State != StateDown {
+			t.Errorf("the receiver has vanished: %+v", s)
+		}
+		siem.Start()
+		r.wait(time.Hour)
+		r.stop()
+		r.all(300, siem)
+	})
+}
+
 // TestWorkerStops: the end of the bridge confirms what is under way; what it cannot confirm is given again.
 func TestWorkerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

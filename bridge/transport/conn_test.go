@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,49 @@ func TestEnds(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestCloseNotifyUnanswered: a peer that has read everything, close_notify too, and answers nothing has not ended its
+// side: nothing is reported, whatever its TCP has acknowledged, until we close.
+func TestCloseNotifyUnanswered(t *testing.T) {
+	ca := newAuthority(t)
+	read, leave := make(chan int64), make(chan struct{})
+	address := serve(t, ca.server(t, tomorrow(), "127.0.0.1"), func(c net.Conn) {
+		n, err := io.Copy(io.Discard, c) // ends with close_notify
+		if err != nil {
+			t.Error(err)
+		}
+		read <- n
+		<-leave
+		_ = c.(*tls.Conn).NetConn().Close()
+	})
+	c := dial(t, transport.Options{TLS: &transport.TLS{CAFile: ca.file}}, address)
+	sent := strings.Repeat("x", 100000)
+	if _, err := c.Write([]byte(sent)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.HalfClose(); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-read; n != int64(len(sent)) {
+		t.Errorf("%d bytes were read", n)
+	}
+	for { // the FIN, too, is acknowledged in a moment
+		if unanswered, ok := c.Unanswered(); !unanswered || !ok {
+			break
+		}
+		runtime.Gosched()
+	}
+	select {
+	case end := <-c.Ended():
+		t.Errorf("ended with %d (%v) before the peer has", end.Kind, end.Err)
+	default:
+	}
+	c.Close()
+	if end := <-c.Ended(); end.Kind == transport.EndFIN {
+		t.Error("our own close counts as the peer's")
+	}
+	close(leave)
 }
 
 // TestWriteEndsWithClose: a peer that reads nothing holds Write up until Close.

@@ -314,10 +314,13 @@ func (c *matrixCell) await(n int, feed bool) bool {
 	}
 }
 
-// more appends detections to the file.
-func (c *matrixCell) more() {
+// more keeps the file ahead of what has arrived.
+func (c *matrixCell) more() { c.feedTo(c.received + aheadEvents) }
+
+// feedTo appends detections to the file until it holds n.
+func (c *matrixCell) feedTo(n int) {
 	var b bytes.Buffer
-	for c.fed < c.received+aheadEvents {
+	for c.fed < n {
 		fmt.Fprintf(&b, `{"AlertTime":"2026-11-24T10:00:00.0000000Z","MachineName":"host-%d","AlertTitle":"Suspicious activity","Category":"Malware","Severity":"High","AlertId":"a%09d","Description":"%s"}`+"\n",
 			c.fed%50, c.fed, strings.Repeat("What was seen on this machine. ", 25))
 		c.fed++
