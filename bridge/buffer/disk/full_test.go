@@ -122,7 +122,7 @@ func (f freeingFS) Remove(name string) error {
 // TestFullDiskOfDeliveredRecords: what is kept for a replay only does not stand in the way of what is to be delivered.
 func TestFullDiskOfDeliveredRecords(t *testing.T) {
 	var full atomic.Bool
-	b, err := Open(Options{Dir: t.TempDir(), FS: freeingFS{fullFS{full: &full}}, Retain: time.Hour})
+	b, err := Open(Options{Dir: t.TempDir(), FS: freeingFS{fullFS{full: &full}}, Retain: time.Hour, keep: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
