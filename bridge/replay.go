@@ -86,7 +86,6 @@ func (r *replay) take(max, maxBytes int) (records []buffer.Record) {
 		r.ahead.Number, r.ahead.Old = replayBit|r.ahead.Number, true
 		records, r.ahead = append(records, *r.ahead), nil
 	}
-	return records
 }
 
 // release notes that a record is confirmed. It tells whether that moved what is confirmed in order.

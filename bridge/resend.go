@@ -170,6 +170,9 @@ func (q *resendQueue) Release(ctx context.Context, numbers []uint64) error {
 			return err
 		}
 	}
+	if q.log.Enabled(ctx, slog.LevelDebug) {
+		q.log.Debug("records confirmed or filtered", "destination", q.destination, "numbers", fresh, "sent_again", len(again))
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, n := range fresh {

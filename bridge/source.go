@@ -75,15 +75,16 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 	s := &runningSource{config: *c, files: digest(c.CAFile)}
 	b.shared.sources.Source(c.Name)
 	b.shared.quarantined.WithLabelValues(c.Name)
+	appender := tracedAppender{b.buffer, b.log}
 	var err error
 	if c.API == "file" {
 		s.puller, err = source.NewFile(source.FileOptions{Name: c.Name, Path: c.Path, PollInterval: c.PollInterval,
-			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: b.buffer, Metrics: b.shared.sources, Logger: b.log})
+			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: appender, Metrics: b.shared.sources, Logger: b.log})
 	} else {
 		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name), b.log)
 		o := SourceOptions(&s.config, stateDir)
 		o.Start = b.lookBack(o.Start)
-		o.Buffer, o.Limits, o.Metrics, o.TokenMetrics, o.Logger, o.Version, o.Transport = b.buffer, b.shared.limits, b.shared.sources, b.shared.tokens, b.log, b.version, b.options.HTTP
+		o.Buffer, o.Limits, o.Metrics, o.TokenMetrics, o.Logger, o.Version, o.Transport = appender, b.shared.limits, b.shared.sources, b.shared.tokens, b.log, b.version, b.options.HTTP
 		s.puller, err = source.New(o)
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/logging"
 )
 
 // maxAnswer bounds an answer in bytes.
@@ -73,6 +74,11 @@ func (c *Client) QuarantinedRecord(ctx context.Context, id uint64) (r Quarantine
 // Retry has records in quarantine sent again.
 func (c *Client) Retry(ctx context.Context, r RetryRequest) (all Retries, err error) {
 	return all, c.do(ctx, http.MethodPost, "/quarantine/retry", r, &all)
+}
+
+// Log returns the last warnings and errors of the daemon, oldest first.
+func (c *Client) Log(ctx context.Context) (lines []logging.Line, err error) {
+	return lines, c.do(ctx, http.MethodGet, "/log", nil, &lines)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {

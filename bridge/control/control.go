@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/logging"
 )
 
 // Daemon is what a running siembridge does for commands.
@@ -29,6 +30,8 @@ type Daemon interface {
 	QuarantinedRecord(id uint64) (QuarantinedRecord, error)
 	// Retry has records in quarantine sent again.
 	Retry(r RetryRequest) (Retries, error)
+	// Log returns the last warnings and errors, oldest first.
+	Log() []logging.Line
 }
 
 // Changes is what came of a reload.

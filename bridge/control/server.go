@@ -55,6 +55,7 @@ func (s *Server) Serve(ctx context.Context) {
 func handler(d Daemon) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, d.Status(), nil) })
+	mux.HandleFunc("GET /log", func(w http.ResponseWriter, _ *http.Request) { reply(w, d.Log(), nil) })
 	mux.Handle("POST /reload", call(func(ctx context.Context, _ struct{}) (Changes, error) { return d.Reload(ctx) }))
 	mux.Handle("POST /reconcile", call(d.Reconcile))
 	mux.Handle("POST /replay", call(d.Replay))

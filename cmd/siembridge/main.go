@@ -30,6 +30,7 @@ var commands = []func() *cobra.Command{
 	newReconcileCommand,
 	newReplayCommand,
 	newQuarantineCommand,
+	newSupportCommand,
 	newCheckCommand,
 	newLoginCommand,
 	newDemoCommand,

@@ -132,7 +132,11 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("retry without a daemon: exit code %d, %q", code, stderr)
 	}
 	cmd = d.start(t, &log)
-	d.arcsight.waitEvents(t, 5, &log)
+	for deadline := time.Now().Add(3 * time.Minute); strings.Count(log.String(), "msg=started") < 2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the daemon does not start again:\n%s", tail(log.String()))
+		}
+	}
 	d.settled(t, 1)
 	look(true)
 	before := d.arcsight.events()

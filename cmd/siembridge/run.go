@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
+	"github.com/siembridge/siembridge/bridge/logging"
 )
 
 func newRunCommand() *cobra.Command {
@@ -59,9 +61,10 @@ func limitMemory(cfg *config.Config) {
 // server is a running bridge with what a daemon has besides: the file it was configured by, and who is told of it.
 type server struct {
 	*bridge.Bridge
-	path  string
-	level *slog.LevelVar
-	log   *slog.Logger
+	path   string
+	level  *slog.LevelVar
+	log    *slog.Logger
+	folded *logging.Handler // of log
 }
 
 // runDaemon runs a bridge, answers commands and signals, and tells systemd.
@@ -71,7 +74,8 @@ func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	defer signal.Stop(hup)
 	level := &slog.LevelVar{}
 	limitMemory(cfg)
-	s := &server{path: path, level: level, log: newLogger(cfg, level)}
+	folded := logging.NewHandler(newLogger(cfg, level).Handler(), time.Now)
+	s := &server{path: path, level: level, log: slog.New(folded), folded: folded}
 	b, err := bridge.New(cfg, bridge.Options{Logger: s.log, Version: buildVersion()})
 	if err != nil {
 		return err
@@ -126,6 +130,9 @@ func (s *server) Reload(context.Context) (control.Changes, error) {
 	limitMemory(c)
 	return changes, nil
 }
+
+// Log implements control.Daemon.
+func (s *server) Log() []logging.Line { return s.folded.Last() }
 
 // refuse logs why a configuration was refused, and makes it an answer.
 func (s *server) refuse(err error) error {
