@@ -136,3 +136,31 @@ func cutText(b []byte, limit int) []byte {
 	}
 	return append(trimRight(b[:n]), ellipsis...)
 }
+
+// guard takes from a value, which begins at start, what would look like a pair of the event to readers of formats
+// without escapes: some end a value at a blank before a word and an equals sign, whatever the delimiter, others read
+// only what follows the last pipe of the line. Where such a word is a key that events have, its equals sign becomes the
+// full-width one (U+FF1D). Before from the value is already guarded.
+func (t *Table) guard(arena []byte, start, from int) []byte {
+	for i := from; i < len(arena); i++ {
+		if arena[i] != '=' {
+			continue
+		}
+		word := i
+		for word > start && isAlphanumeric(arena[word-1]) {
+			word--
+		}
+		if word > start && (arena[word-1] == ' ' || arena[word-1] == '|') && t.guarded[string(arena[word:i])] {
+			const wide = "\uff1d"
+			arena = append(arena, wide[1:]...)
+			copy(arena[i+len(wide):], arena[i+1:])
+			copy(arena[i:], wide)
+		}
+	}
+	return arena
+}
+
+func isAlphanumeric(c byte) bool {
+	lower := c | 0x20
+	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'z'
+}

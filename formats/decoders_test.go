@@ -32,6 +32,11 @@ func dialects(t testing.TB) []dialect {
 		e := must(leef.New(o))
 		d := dialect{encoding: encoding{"leef:" + o.Version, 4096, e, rowsOf(e.Table())}, delimiter: "\t",
 			Reading: formatstest.Reading{Mapping: e.Table().Mapping(), Dictionary: leef.Dictionary(), Version: o.Version}}
+		d.Guarded = func(key string) bool {
+			_, ours := d.rows[key]
+			_, predefined := leef.Dictionary().Key(key)
+			return key != "customerNote" && (ours || predefined)
+		}
 		if o.Delimiter != "" {
 			d.name, d.delimiter, d.Delimiter = d.name+" ^", "^", '^'
 		}

@@ -203,6 +203,9 @@ func (e *Event) readText(a *attribute, s *source, start int) {
 			limit = -1
 		}
 		e.arena = AppendClean(e.arena, text, how, limit)
+		if e.table.guarded != nil {
+			e.arena = e.table.guard(e.arena, start, from)
+		}
 		if len(e.arena) == from {
 			e.arena = e.arena[:at]
 		} else if a.first || s.kind == fromList && a.header {

@@ -14,6 +14,7 @@ type Layout struct {
 	// EscapedHeader does the same for the name in the header.
 	EscapedHeader func(value []byte) int
 	LabelText     func(label string) string // a label as it is written; nil: unchanged
+	GuardKeys     bool                      // no value may hold what looks like a pair of the event: see Table.guard
 	JSON          bool                      // lists and flags become arrays and booleans
 	NameCost      int                       // bytes that one name takes in the list of shortened keys besides itself
 }
@@ -37,6 +38,7 @@ type Table struct {
 	classID        []source
 	severity       [SeverityHigh + 1]int
 	severityWords  [SeverityHigh + 1]string
+	guarded        map[string]bool // keys that no value may imitate; nil: the format escapes equals signs
 	names          lossNames
 	extra          extraKeys
 }
@@ -113,6 +115,15 @@ func Compile(base *Mapping, add Additions, dict *Dictionary, version string, lay
 		return nil, c.problems
 	}
 	t.names.init(t.attrs)
+	if layout.GuardKeys {
+		t.guarded = map[string]bool{}
+		for i := range t.attrs {
+			t.guarded[t.attrs[i].key] = true
+		}
+		for _, k := range dict.Keys {
+			t.guarded[k.Name] = true
+		}
+	}
 	return t, nil
 }
 

@@ -39,7 +39,7 @@ func newMappingCommand() *cobra.Command {
 			return writeMapping(c.OutOrStdout(), config.Destination{Format: *format, Profile: *profile}, *markdown)
 		}
 		if *markdown {
-			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n", closedLists())
+			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n", mappingNotes())
 		}
 		for _, d := range documented {
 			if err := writeMapping(c.OutOrStdout(), d, *markdown); err != nil {
@@ -51,9 +51,11 @@ func newMappingCommand() *cobra.Command {
 	return c
 }
 
-// closedLists says what may stand where receivers key their content on words.
-func closedLists() string {
-	return "## Closed lists\n\nReceivers key their content on these words: a release may add some, and never renames or removes one. " +
+// mappingNotes says what LEEF replaces, and what may stand where receivers key their content on words.
+func mappingNotes() string {
+	return "In LEEF, which has no escapes, the equals sign of a word that is a key of the event becomes U+FF1D (\uff1d) where it follows a blank or a pipe in a text, " +
+		"since some readers would take it for a pair of its own: ` usrName=root` in a title arrives as ` usrName\uff1droot`. Every other equals sign stays.\n\n" +
+		"## Closed lists\n\nReceivers key their content on these words: a release may add some, and never renames or removes one. " +
 		"They are classes, never an instance and never a title.\n\n" +
 		"- event_class (LEEF EventID): " + strings.Join(formats.EventClasses(), ", ") + ".\n" +
 		"- service_word (LEEF cat): " + strings.Join(formats.ServiceWords(), ", ") + ".\n\n"

@@ -4,7 +4,8 @@
 //	LEEF:2.0|Microsoft|Microsoft Defender for Endpoint|1.0|Malware|0x09|cat=microsoftDefenderForEndpoint⇥devTime=…
 //
 // Three properties of the format shape this package. LEEF has no escaping, so what would break an event is replaced
-// before it is written: line ends and delimiters by a blank, control characters by nothing. QRadar names an event by
+// before it is written: line ends and delimiters by a blank, control characters by nothing, and the equals sign of what
+// lenient readers would take for another pair of the event by the full-width one. QRadar names an event by
 // looking up EventID and cat, so both come from closed lists and never from what an alert says. And readers differ
 // in what they take for the delimiter, so LEEF 2.0 always states it, in the form that all of them read.
 //
@@ -121,6 +122,8 @@ func layout(delimiter byte) formats.Layout {
 		Cost:     func(key, _ string) int { return len(key) + 2 }, // the equals sign and the delimiter
 		Escaped:  func(v []byte) int { return len(v) + guard(v) },
 		NameCost: 1,
+		// LEEF has no escape for the equals sign.
+		GuardKeys: true,
 	}
 }
 

@@ -126,6 +126,10 @@ func TestTrailingBackslash(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	for _, o := range variants {
 		e := newEncoder(t, o)
+		known := func(key string) bool {
+			_, predefined := Dictionary().Key(key)
+			return predefined || slices.ContainsFunc(e.Table().Rows(), func(r formats.Row) bool { return r.Key == key })
+		}
 		var delimiter rune
 		if o.Delimiter == "^" {
 			delimiter = '^'
@@ -136,7 +140,7 @@ func TestHostileTexts(t *testing.T) {
 			event, _ := e.AppendEvent(nil, d, 1<<20)
 			header, pairs, err := read(string(event))
 			if err == nil {
-				err = formatstest.CheckPairs(e.Table().Rows(), pairs, formatstest.Clean(s, false, delimiter))
+				err = formatstest.CheckPairs(e.Table().Rows(), pairs, formatstest.GuardKeys(formatstest.Clean(s, false, delimiter), known))
 			}
 			if err == nil && (header[1] != "Microsoft" || !slices.Contains(formats.EventClasses(), header[4])) {
 				err = fmt.Errorf("header %q", header)

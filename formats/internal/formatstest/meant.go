@@ -30,8 +30,24 @@ type Reading struct {
 	Mapping    *formats.Mapping
 	Dictionary *formats.Dictionary
 	Version    string
-	Newlines   bool // kept in values
-	Delimiter  rune // replaced in values; 0: none
+	Newlines   bool                  // kept in values
+	Delimiter  rune                  // replaced in values; 0: none
+	Guarded    func(key string) bool // keys that no value may imitate; nil: none
+}
+
+var pairLike = regexp.MustCompile(`[ |][A-Za-z0-9]+=`)
+
+// GuardKeys takes the equals signs from what looks like a pair whose key is guarded.
+func GuardKeys(s string, guarded func(key string) bool) string {
+	if guarded == nil {
+		return s
+	}
+	return pairLike.ReplaceAllStringFunc(s, func(pair string) string {
+		if key := pair[1 : len(pair)-1]; guarded(key) {
+			return pair[:1] + key + "\uff1d"
+		}
+		return pair
+	})
 }
 
 // Means says what the event of d must say when it may be as long as it likes.
@@ -48,7 +64,7 @@ func (r Reading) Means(d *formats.Detection) Meant {
 		if p.Key != "customerNote" { // the only key that the generator adds and formats take
 			continue
 		}
-		if v := Clean(p.Value, r.Newlines, r.Delimiter); v != "" {
+		if v := GuardKeys(Clean(p.Value, r.Newlines, r.Delimiter), r.Guarded); v != "" {
 			m.Pairs[p.Key] = cut(v, 1023)
 			if len(v) > 1023 {
 				m.Shortened = append(m.Shortened, p.Key)
@@ -185,7 +201,7 @@ func (r Reading) value(a *formats.Attribute, kind formats.ValueType, d *formats.
 	if len(parts) > 0 {
 		bad = false
 	}
-	return strings.Join(parts, join), bad
+	return GuardKeys(strings.Join(parts, join), r.Guarded), bad
 }
 
 // texts returns the cleaned texts of one source, translated, without those that clean to nothing.
