@@ -103,7 +103,7 @@ func (s *Status) Trouble() []string {
 			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Stale))
 		}
 		if x.Holes > 0 {
-			all = append(all, fmt.Sprintf("source %s: %d holes in what was read; they are tried again every 6 hours", x.Name, x.Holes))
+			all = append(all, fmt.Sprintf("source %s: holes in what was read: %d; they are tried again every 6 hours", x.Name, x.Holes))
 		}
 	}
 	if s.Buffer.Blocked {

@@ -71,6 +71,7 @@ type demo struct {
 	tenant *emulator.Tenant
 	siems  []*demoSIEM
 	late   int
+	kills  *rand.Rand // which receiver dies next, with --chaos
 }
 
 func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
@@ -83,7 +84,7 @@ func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	d := &demo{o: o, out: out, dir: dir, tenant: emulator.NewTenant(o.seed)}
+	d := &demo{o: o, out: out, dir: dir, tenant: emulator.NewTenant(o.seed), kills: rand.New(rand.NewPCG(o.seed, 0xdead))}
 	fmt.Fprintln(out, "An emulated Microsoft tenant, an emulated QRadar (LEEF over TLS) and an emulated ArcSight (CEF over TCP) on this machine.")
 	d.fill()
 	server, err := d.serve()
@@ -240,7 +241,9 @@ wait:
 			progress.show(fmt.Sprintf("%d records: %d at qradar, %d at arcsight, %s", d.o.count, d.siems[0].arrived(), d.siems[1].arrived(),
 				time.Since(begun).Round(100*time.Millisecond)))
 			if d.o.chaos && time.Now().After(kill) {
-				d.siems[rand.IntN(2)].receiver.Kill()
+				s := d.siems[d.kills.IntN(len(d.siems))]
+				s.receiver.Kill()
+				s.killed++
 				kill = time.Now().Add(700 * time.Millisecond)
 			}
 			if d.siems[0].arrived() >= d.o.count && d.siems[1].arrived() >= d.o.count {
@@ -275,6 +278,10 @@ func (d *demo) report(b *bridge.Bridge) error {
 	}
 	fmt.Fprintf(d.out, "\n%d of the records appeared late, one title in three was made to break parsers.", d.late)
 	fmt.Fprintf(d.out, " The tenant answered: %s.\n", answers(d.tenant.Served()))
+	if d.o.chaos {
+		fmt.Fprintf(d.out, "Receivers killed: qradar %d times, arcsight %d times. What they may not have read was sent again, so records may arrive twice.\n",
+			d.siems[0].killed, d.siems[1].killed)
+	}
 	failed := pulled != uint64(d.o.count)
 	for _, s := range d.siems {
 		missing, repeated := d.o.count-s.arrived(), s.repeated
@@ -305,6 +312,7 @@ type demoSIEM struct {
 	name, key string
 	tls       *tls.Config
 	receiver  *emulator.Receiver
+	killed    int // times
 
 	mu        sync.Mutex
 	seen      map[string]int

@@ -142,9 +142,15 @@ func (p *preview) run(in io.Reader, out, errs io.Writer) error {
 	var d formats.Detection
 	var line []byte
 	records, unread := 0, 0
+	page := defender.Unknown // API of the records before: a sparse one is taken for one of the same page
 	_, err := defender.Split(defender.Unknown, in, func(raw []byte) error {
 		records++
-		api, legacy, _ := defender.Detect(raw)
+		api, legacy, known := defender.Detect(raw)
+		if known {
+			page = api
+		} else {
+			api = page
+		}
 		if legacy {
 			fmt.Fprintf(errs, "record %d is of Graph's first alerts API; use alerts_v2 (api = \"graph-alerts\")\n", records)
 		}
