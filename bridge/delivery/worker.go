@@ -69,9 +69,6 @@ const (
 	chunkBytes  = 64 << 10               // one write
 	takeRecords = 2000
 	takeBytes   = 1 << 20
-	// releasesAhead is how many confirmed connections may wait while the releases of others are stored: so many, and those
-	// being stored, are sent again after a crash.
-	releasesAhead = 2
 )
 
 // Worker delivers to one destination.
@@ -118,7 +115,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, releasesAhead), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -265,7 +262,6 @@ func (w *Worker) room(records []buffer.Record) int {
 // releaser stores releases, and counts them when they are on disk. It ends when the channel is closed.
 func (w *Worker) releaser() {
 	for items := range w.release {
-		items = w.joinReleases(items)
 		numbers := make([]uint64, len(items))
 		for i := range items {
 			numbers[i] = items[i].number
@@ -289,21 +285,6 @@ func (w *Worker) releaser() {
 	}
 }
 
-// joinReleases adds the releases that wait: one commit stores them all.
-func (w *Worker) joinReleases(items []item) []item {
-	for {
-		select {
-		case more, ok := <-w.release:
-			if !ok {
-				return items
-			}
-			items = join(items, more)
-		default:
-			return items
-		}
-	}
-}
-
 // fresh returns the items that were not released before.
 func fresh(items []item) []item {
 	if !slices.ContainsFunc(items, func(it item) bool { return it.delivered }) {
@@ -318,8 +299,8 @@ func fresh(items []item) []item {
 	return out
 }
 
-// releaseItems hands confirmed records to the releaser, and waits while releasesAhead connections wait for it: so no more
-// than a few are ever confirmed and not on disk.
+// releaseItems hands confirmed records to the releaser, and waits while it is busy with earlier ones: so no more than
+// one connection is ever confirmed and not on disk.
 func (w *Worker) releaseItems(items []item) {
 	if len(items) == 0 {
 		return

@@ -16,21 +16,12 @@ type collector struct {
 	noUpdates bool
 	evidence  bool
 	note      func(buffer.Outcome)
-	ahead     bool // a full batch is stored while the next one is read; not with evidence, which has to know the outcome
-
-	storing chan stored // the outcome of the batch handed over last; nil: none is under way
 
 	records []buffer.Record
 	bytes   int
 
 	first  int // of the records of the alert whose evidence is being collected
 	events int // of that alert, in batches appended already
-}
-
-// stored is the outcome of a batch.
-type stored struct {
-	outcome buffer.Outcome
-	err     error
 }
 
 // collect takes one record, or with evidence the records that it is split into, and returns its key.
@@ -63,40 +54,8 @@ func (c *collector) add(api defender.API, p defender.Part) error {
 	}
 	c.records = append(c.records, r)
 	if c.bytes += len(p.Record); c.bytes >= batchBytes || len(c.records) >= batchRecords {
-		if c.ahead && !c.evidence {
-			return c.handOver()
-		}
 		return c.flush(nil)
 	}
-	return nil
-}
-
-// handOver appends what there is without waiting for it; it waits for the batch before.
-func (c *collector) handOver() error {
-	if err := c.settle(); err != nil {
-		return err
-	}
-	storing := make(chan stored, 1)
-	batch := buffer.Batch{Source: c.source, Records: c.records, NoUpdates: c.noUpdates}
-	go func() { // settle waits for it; it ends with ctx at the latest
-		outcome, err := c.buffer.Append(c.ctx, batch)
-		storing <- stored{outcome, err}
-	}()
-	c.storing, c.records, c.bytes = storing, nil, 0
-	return nil
-}
-
-// settle waits for the batch that was handed over. A collector that reads ahead must not be left before.
-func (c *collector) settle() error {
-	if c.storing == nil {
-		return nil
-	}
-	done := <-c.storing
-	c.storing = nil
-	if done.err != nil {
-		return &storeError{done.err}
-	}
-	c.note(done.outcome)
 	return nil
 }
 
@@ -111,11 +70,8 @@ func (c *collector) remember(api defender.API, p defender.Part) error {
 	return c.append(buffer.Batch{Source: c.source, NoUpdates: true, Records: []buffer.Record{r}})
 }
 
-// flush appends what there is, with a new checkpoint unless it is nil. All that was handed over is stored before.
+// flush appends what there is, with a new checkpoint unless it is nil.
 func (c *collector) flush(checkpoint []byte) error {
-	if err := c.settle(); err != nil {
-		return err
-	}
 	if len(c.records) == 0 && checkpoint == nil {
 		return nil
 	}

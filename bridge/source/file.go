@@ -75,7 +75,6 @@ func (f *File) Run(ctx context.Context) error {
 			in = os.Stdin
 		}
 		b := f.newBatch(ctx)
-		defer b.abandon()
 		_, err := f.lines(in, b, true)
 		if err == nil {
 			err = b.flush()
@@ -160,7 +159,6 @@ func (f *File) read(ctx context.Context, path string) error {
 	}
 	settled := at.Size == info.Size()
 	b := f.newBatch(ctx)
-	defer b.abandon()
 	b.path = path
 	b.at = filePosition{Offset: at.Offset, Size: info.Size()}
 	switch {
@@ -285,12 +283,8 @@ type fileBatch struct {
 
 func (f *File) newBatch(ctx context.Context) *fileBatch {
 	return &fileBatch{f: f, collector: collector{ctx: ctx, source: f.o.Name, buffer: f.o.Buffer, noUpdates: f.o.NoUpdates,
-		evidence: f.o.Evidence, note: f.note, ahead: true}}
+		evidence: f.o.Evidence, note: f.note}}
 }
-
-// abandon ends a batch that was not flushed: reading has failed, or ctx has ended. What was handed over may be stored;
-// its records are recognised when they are read again.
-func (b *fileBatch) abandon() { _ = b.settle() }
 
 // document adds the records of a JSON text. whole is the text when it is one line: a text without a known record in it
 // becomes a record itself.
