@@ -115,7 +115,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item, 1), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))

@@ -95,6 +95,7 @@ func TestManners(t *testing.T) {
 					t.Errorf("status %q does not say %q", got.Error, c.says)
 				}
 				time.Sleep(3 * time.Hour)
+				synctest.Wait()
 				if wait := script.at[1].Sub(script.at[0]); wait < c.from || wait > c.to {
 					t.Errorf("asked again after %s, want %s to %s", wait, c.from, c.to)
 				}
