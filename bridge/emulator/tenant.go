@@ -38,9 +38,9 @@ type Tenant struct {
 	TokenLife            time.Duration
 	Now                  func() time.Time
 	Withdrawn            []string // application permissions that tokens do not have
-	Issued               func()   // called when a token has been sent; nil: nothing
 
 	mu      sync.Mutex
+	issued  func() // called when a token has been sent; nil: nothing
 	random  *rand.Rand
 	faults  Faults
 	records map[string][]Record
@@ -73,6 +73,13 @@ func (t *Tenant) SetFaults(f Faults) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults = f
+}
+
+// OnIssue makes f be called whenever a token has been sent.
+func (t *Tenant) OnIssue(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.issued = f
 }
 
 // Add puts a record into an API. One with the id of an earlier one replaces it.

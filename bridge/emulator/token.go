@@ -95,6 +95,7 @@ func (t *Tenant) issue(w http.ResponseWriter, audience string, v2 bool, refresh 
 	value := t.jwt(audience, roles, expires)
 	t.tokens[value] = token{audience, roles, expires}
 	t.served[http.StatusOK]++
+	issued := t.issued
 	t.mu.Unlock()
 	seconds := int(life.Seconds())
 	answer := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}
@@ -107,9 +108,9 @@ func (t *Tenant) issue(w http.ResponseWriter, audience string, v2 bool, refresh 
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_ = json.NewEncoder(w).Encode(answer)
-	if t.Issued != nil {
+	if issued != nil {
 		_ = http.NewResponseController(w).Flush()
-		t.Issued()
+		issued()
 	}
 }
 

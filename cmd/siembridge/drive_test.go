@@ -145,12 +145,12 @@ func TestRefreshTokensSurviveKills(t *testing.T) {
 	records, kills := driveSize()
 	d := newDrive(t, driveOptions{apis: []string{"graph-alerts"}, records: records, over: 8 * time.Second, refresh: true, tokenLife: 2 * time.Second})
 	issued := make(chan struct{}, 1)
-	d.tenant.Issued = func() {
+	d.tenant.OnIssue(func() {
 		select {
 		case issued <- struct{}{}:
 		default:
 		}
-	}
+	})
 	log := newWatched()
 	random := rand.New(rand.NewPCG(8, 9))
 	kills *= 3
