@@ -144,6 +144,12 @@ func (r *Receiver) Close() {
 	r.conns.Wait()
 }
 
+// Drain stops listening and waits until every connection has been read to its end. The senders have to end them.
+func (r *Receiver) Drain() {
+	r.listener.Close()
+	r.conns.Wait()
+}
+
 // Kill ends all connections as a killed process would: with RST where something was not read.
 func (r *Receiver) Kill() {
 	r.mu.Lock()

@@ -104,6 +104,12 @@ func (s *siem) count() int {
 	return len(s.sightings)
 }
 
+func (s *siem) has(v sighting) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sightings[v]
+}
+
 // wait waits until as many different sightings have arrived as want says by then, or nothing comes any more.
 func (s *siem) wait(t *testing.T, want func() int, log *watched) {
 	t.Helper()
