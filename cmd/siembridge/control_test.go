@@ -48,7 +48,7 @@ func (d *drive) edit(t *testing.T, old, new string) {
 func (d *drive) one(seed uint64, at time.Time) string {
 	r := emulator.NewGenerator(seed, true).Record("graph-alerts", at)
 	d.mu.Lock()
-	d.want[sighting{r.ID, "new"}] = true
+	d.want[sighting{r.ID, "new", ""}] = true
 	d.mu.Unlock()
 	d.tenant.Add("graph-alerts", r)
 	return r.ID

@@ -71,21 +71,31 @@ func writeServerCertificate(t *testing.T, ca *emulator.CA, dir string) {
 	}
 }
 
-// TestEveryRecordArrivesOnce: all APIs through faults of all kinds, over TLS and TCP, with clocks that agree and clocks
-// that do not: nothing missing, nothing twice, each change sent once, nothing sent that was merely touched.
+// TestEveryRecordArrivesOnce: all APIs through faults of all kinds, over TLS and TCP, with one event per record and per
+// piece of evidence, with clocks that agree and clocks that do not: nothing missing, nothing twice, each change sent
+// once, nothing sent that was merely touched. The tenant refuses $orderby, as Graph may.
 func TestEveryRecordArrivesOnce(t *testing.T) {
 	records, _ := driveSize()
-	for name, clock := range map[string]time.Duration{"clocks agree": 0, "server 10 minutes ahead": 10 * time.Minute, "server 10 minutes behind": -10 * time.Minute} {
-		t.Run(name, func(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		clock time.Duration
+		mode  eventMode
+	}{
+		{name: "clocks agree"},
+		{name: "server 10 minutes ahead", clock: 10 * time.Minute},
+		{name: "server 10 minutes behind", clock: -10 * time.Minute},
+		{name: "evidence", mode: eventPerEvidence},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			d := newDrive(t, driveOptions{apis: everyAPI, records: records, changing: true, clock: clock})
+			d := newDrive(t, driveOptions{apis: everyAPI, records: records, changing: true, clock: test.clock, mode: test.mode})
 			log := newWatched()
 			cmd := d.start(t, log)
 			d.wait(t, log)
 			stop(t, cmd, log)
 			d.check(t, 0)
 			d.checkLog(t, log.String())
-			t.Logf("%d sightings of records arrived, %d were touched; the tenant answered %v", len(d.want), len(d.touched), d.tenant.Served())
+			t.Logf("%d sightings of %d records arrived, %d were touched; the tenant answered %v", len(d.want), len(d.api), len(d.touched), d.tenant.Served())
 		})
 	}
 }
@@ -102,6 +112,20 @@ func TestKilledBridgeLosesNothing(t *testing.T) {
 	t.Parallel()
 	records, kills := driveSize()
 	d := newDrive(t, driveOptions{apis: everyAPI, records: records, over: 8 * time.Second, changing: true})
+	d.kill(t, kills)
+}
+
+// TestKilledBridgeLosesNoEvidence: the same with one event per piece of evidence, of which one alert has several.
+func TestKilledBridgeLosesNoEvidence(t *testing.T) {
+	t.Parallel()
+	records, kills := driveSize()
+	d := newDrive(t, driveOptions{apis: []string{"alerts", "graph-alerts", "incidents"}, records: records, over: 8 * time.Second, changing: true, mode: eventPerEvidence})
+	d.kill(t, kills)
+}
+
+// kill runs the bridge to the end of its work through so many kills.
+func (d *drive) kill(t *testing.T, kills int) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	log := newWatched()
 	all := d.sightings()
@@ -116,7 +140,7 @@ func TestKilledBridgeLosesNothing(t *testing.T) {
 	d.wait(t, log)
 	stop(t, cmd, log)
 	d.check(t, mayRepeat(kills))
-	t.Logf("%d kills: %d and %d bytes of repeats", kills, d.qradar.repeatedBytes, d.arcsight.repeatedBytes)
+	t.Logf("%d kills: %d sightings, %d and %d bytes of repeats", kills, len(d.want), d.qradar.repeatedBytes, d.arcsight.repeatedBytes)
 	d.checkLog(t, log.String())
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // everyAPI of Microsoft that is pulled.
@@ -46,9 +48,6 @@ type driveOptions struct {
 
 func newDrive(t *testing.T, o driveOptions) *drive {
 	d := &drive{o: o, binary: buildBinary(t), tenant: emulator.NewTenant(7), api: map[string]string{}, want: map[sighting]bool{}}
-	if o.mode.part == nil {
-		d.o.mode = eventARecord
-	}
 	d.secret = d.tenant.Secret
 	d.tenant.Now = func() time.Time { return time.Now().Add(o.clock) }
 	server := httptest.NewServer(d.tenant)
@@ -97,17 +96,16 @@ token_url = %q
 tenant_id = %q
 client_id = %q
 client_secret = %q
-%sstart = "-2h"
+%s%sstart = "-2h"
 poll_interval = "1s"
 requests_per_minute = 6000
-`, api, api, tenantURL+emulator.Endpoint(api), tenantURL+d.tenant.TokenPath(api), d.tenant.ID, d.tenant.ClientID, d.secret, auth)
+`, api, api, tenantURL+emulator.Endpoint(api), tenantURL+d.tenant.TokenPath(api), d.tenant.ID, d.tenant.ClientID, d.secret, auth, d.o.mode.config)
 	}
 	fmt.Fprintf(&text, `[[destination]]
 name = "qradar"
 type = "qradar"
 address = %q
 confirm_bytes = "64KiB"
-%s
 [destination.tls]
 ca_file = %q
 [[destination]]
@@ -116,8 +114,7 @@ type = "arcsight"
 address = %q
 transport = "tcp"
 confirm_bytes = "64KiB"
-%s
-`, d.qradar.receiver.Address(), d.o.mode.config, filepath.Join(dir, "ca.pem"), d.arcsight.receiver.Address(), d.o.mode.config)
+`, d.qradar.receiver.Address(), filepath.Join(dir, "ca.pem"), d.arcsight.receiver.Address())
 	d.config = write("siembridge.toml", text.String())
 }
 
@@ -143,9 +140,12 @@ func (d *drive) fill() {
 			if strings.HasSuffix(api, "incidents") {
 				id = "incident:" + id
 			}
-			for _, id := range append([]string{id}, r.Carried...) {
-				d.want[sighting{id, "new"}] = true
-				d.api[id] = api
+			ids := append([]string{id}, r.Carried...)
+			for i, pieces := range d.o.mode.pieces(api, r) {
+				d.api[ids[i]] = api
+				for _, piece := range pieces {
+					d.want[sighting{ids[i], "new", piece}] = true
+				}
 			}
 			d.tenant.Add(api, r)
 		}
@@ -157,6 +157,31 @@ func (d *drive) fill() {
 	d.tenant.SetFaults(emulator.Faults{TooMany: 0.05, Unavailable: 0.05, Unauthorized: 0.02, Reset: 0.02, Truncated: 0.02, RetryAfter: time.Second})
 }
 
+// pieces returns of each record that one of the tenant is split into the pieces that become events; "" is the record
+// itself.
+func (m eventMode) pieces(api string, r emulator.Record) (all [][]string) {
+	_, err := defender.Split(defender.API(api), bytes.NewReader(r.JSON()), func(raw []byte) error {
+		if m.piece == nil {
+			all = append(all, []string{""})
+			return nil
+		}
+		var pieces []string
+		err := defender.SplitEvidence(defender.API(api), raw, func(p defender.Part) error {
+			if !p.Summary {
+				_, piece, _ := strings.Cut(p.Key, "#")
+				pieces = append(pieces, piece)
+			}
+			return nil
+		})
+		all = append(all, pieces)
+		return err
+	})
+	if err != nil {
+		panic(err) // the generator's records can be read
+	}
+	return all
+}
+
 // change changes one record in ten once it has arrived, and touches another.
 func (d *drive) change(record string) {
 	d.mu.Lock()
@@ -166,7 +191,7 @@ func (d *drive) change(record string) {
 	h.Write([]byte(record))
 	switch h.Sum32() % 10 {
 	case 0:
-		d.want[sighting{record, "update"}] = true
+		d.want[sighting{record, "update", ""}] = true
 		d.tenant.Change(api, id)
 	case 1:
 		d.touched = append(d.touched, record)

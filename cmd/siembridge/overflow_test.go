@@ -29,7 +29,7 @@ func newOverflow(t *testing.T) *drive {
 	for range overflowRecords {
 		at = at.Add(time.Second)
 		r := generator.Record("graph-alerts", at)
-		d.want[sighting{r.ID, "new"}] = true
+		d.want[sighting{r.ID, "new", ""}] = true
 		d.api[r.ID] = "graph-alerts"
 		d.tenant.Add("graph-alerts", r)
 	}
@@ -153,7 +153,7 @@ func TestOverflowDropOldest(t *testing.T) {
 	d.arcsight.receiver.Drain()
 	d.qradar.check(t, d.want, 0)
 	// What the destination had taken before it was dropped may still arrive. What does not is the oldest of the rest.
-	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return d.arcsight.has(sighting{id, "new"}) })
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return d.arcsight.has(sighting{id, "new", ""}) })
 	first := slices.Index(ids, missing[0])
 	if len(missing) > int(arcsight.Dropped) || !slices.Equal(missing, ids[first:first+len(missing)]) || first+len(missing) > int(arcsight.Dropped) {
 		t.Errorf("%d are missing from number %d on, %d were dropped", len(missing), first, arcsight.Dropped)
@@ -216,7 +216,7 @@ func TestRenamedDestination(t *testing.T) {
 	d.qradar.wait(t, d.sightings, log)
 	d.arcsight.wait(t, func() int { return 1 }, log)
 	stop(t, cmd, log)
-	if !d.arcsight.has(sighting{later, "new"}) || d.arcsight.count() != 1 {
+	if !d.arcsight.has(sighting{later, "new", ""}) || d.arcsight.count() != 1 {
 		t.Errorf("under the new name %d records arrive, not the one that came later", d.arcsight.count())
 	}
 

@@ -12,23 +12,21 @@ import (
 	"github.com/siembridge/siembridge/formats/parse"
 )
 
-// sighting is what a SIEM tells events apart by: the record, and whether the event is its first sight or an update.
-type sighting struct{ record, kind string }
+// sighting is what a SIEM tells events apart by: the record, whether the event is its first sight or an update, and
+// with one event per piece of evidence the piece; "" is the record itself.
+type sighting struct{ record, kind, piece string }
 
-// part is the event of a sighting; with one event a record there is one, named "".
-type part struct {
-	sighting
-	name string
-}
-
-// eventMode is how a destination makes events of a record.
+// eventMode is how a source makes events of a record.
 type eventMode struct {
-	config string // line of a [[destination]]
-	part   func(e *parse.Event) string
+	config string                      // lines of a [[source]]
+	piece  func(e *parse.Event) string // which piece of evidence an event is of; nil: there are none
 }
 
-// eventARecord makes one event of each record.
-var eventARecord = eventMode{part: func(*parse.Event) string { return "" }}
+// eventPerEvidence makes one event of each piece of evidence.
+var eventPerEvidence = eventMode{config: "events = \"evidence\"\n", piece: func(e *parse.Event) string {
+	_, piece, _ := strings.Cut(e.Get("devicePayloadId"), "#")
+	return e.Get("evidenceId") + piece // LEEF has the first, CEF the second
+}}
 
 // siem counts what arrives.
 type siem struct {
@@ -39,8 +37,8 @@ type siem struct {
 	receiver        *emulator.Receiver
 
 	mu            sync.Mutex
-	sightings     map[sighting]bool
-	seen          map[part]int
+	seen          map[sighting]int
+	records       map[string]bool // of which something has arrived
 	repeatedBytes int
 	malformed     []string
 	arrived       chan struct{} // a token whenever something arrives
@@ -55,7 +53,7 @@ func newArcSight(t *testing.T, mode eventMode) *siem {
 }
 
 func (s *siem) listen(t *testing.T, config *tls.Config) *siem {
-	s.sightings, s.seen, s.arrived = map[sighting]bool{}, map[part]int{}, make(chan struct{}, 1)
+	s.seen, s.records, s.arrived = map[sighting]int{}, map[string]bool{}, make(chan struct{}, 1)
 	r, err := emulator.Listen("127.0.0.1:0", config, s.take)
 	if err != nil {
 		t.Fatal(err)
@@ -83,13 +81,15 @@ func (s *siem) take(got emulator.Received) {
 		s.malformed = append(s.malformed, fmt.Sprintf("%.300q: %v", got.Frame, got.Err))
 		return
 	}
-	v := sighting{s.record(got.Event), got.Event.Get(s.kind)}
-	if !s.sightings[v] && s.first != nil && v.kind == "new" {
+	v := sighting{record: s.record(got.Event), kind: got.Event.Get(s.kind)}
+	if s.mode.piece != nil {
+		v.piece = s.mode.piece(got.Event)
+	}
+	if !s.records[v.record] && s.first != nil {
 		s.first(v.record)
 	}
-	s.sightings[v] = true
-	p := part{v, s.mode.part(got.Event)}
-	if s.seen[p]++; s.seen[p] > 1 {
+	s.records[v.record] = true
+	if s.seen[v]++; s.seen[v] > 1 {
 		s.repeatedBytes += len(got.Frame)
 	}
 	select {
@@ -101,13 +101,13 @@ func (s *siem) take(got emulator.Received) {
 func (s *siem) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.sightings)
+	return len(s.seen)
 }
 
 func (s *siem) has(v sighting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sightings[v]
+	return s.seen[v] > 0
 }
 
 // wait waits until as many different sightings have arrived as want says by then, or nothing comes any more.
@@ -131,13 +131,13 @@ func (s *siem) check(t *testing.T, want map[sighting]bool, mayRepeat int) {
 	defer s.mu.Unlock()
 	missing, examples := 0, ""
 	for v := range want {
-		if !s.sightings[v] {
+		if s.seen[v] == 0 {
 			missing++
 			examples = fmt.Sprintf(", e.g. %v", v)
 		}
 	}
 	foreign := 0
-	for v := range s.sightings {
+	for v := range s.seen {
 		if !want[v] {
 			foreign++
 			examples += fmt.Sprintf(", unasked for e.g. %v", v)
