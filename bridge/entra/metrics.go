@@ -29,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // Expiry returns the function that a Cache tells its token's end.
 func (m *Metrics) Expiry(source string) func(time.Time) {
 	if m == nil {
-		return nil
+		return func(time.Time) {}
 	}
 	return func(t time.Time) { m.expiry.WithLabelValues(source).Set(float64(t.Unix())) }
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +39,8 @@ type client struct {
 	limiter *limiter
 	agent   string
 	body    int64 // maxBody; less in tests
+
+	tokenEnds atomic.Int64 // of the access token in use, as Unix time; 0: none yet
 }
 
 func newClient(o *Options, a *api) (*client, error) {
@@ -49,9 +52,13 @@ func newClient(o *Options, a *api) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{api: a, base: base, http: h, agent: "siembridge/" + o.Version, body: maxBody,
-		tokens:  entra.NewCache(newGrant(o, appOf(o, a, audience, h)), o.Logger, o.TokenMetrics.Expiry(o.Name)),
-		limiter: o.Limits.of(o.TenantID, o.ClientID, a, o.RequestsPerMinute)}, nil
+	c := &client{api: a, base: base, http: h, agent: "siembridge/" + o.Version, body: maxBody, limiter: o.Limits.of(o.TenantID, o.ClientID, a)}
+	told := o.TokenMetrics.Expiry(o.Name)
+	c.tokens = entra.NewCache(newGrant(o, appOf(o, a, audience, h)), o.Logger, func(end time.Time) {
+		c.tokenEnds.Store(end.Unix())
+		told(end)
+	})
+	return c, nil
 }
 
 // answer is what a request brought besides its records.

@@ -193,7 +193,7 @@ func TestLimitsAreShared(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			count := make(chan int)
 			for _, tenant := range tenants {
-				m := l.of(tenant, "app", &graphAlerts, 0)
+				m := l.of(tenant, "app", &graphAlerts)
 				go func() {
 					sent := 0
 					for begun := time.Now(); time.Since(begun) < time.Minute; sent++ {
@@ -226,11 +226,37 @@ func TestLimitsAreShared(t *testing.T) {
 		}
 	}
 	l := NewLimits()
-	if l.of("a", "app", &graphAlerts, 0) != l.of("a", "app", &graphIncidents, 0) {
+	if l.of("a", "app", &graphAlerts) != l.of("a", "app", &graphIncidents) {
 		t.Error("Graph counts alerts and incidents together")
 	}
-	if l.of("a", "app", &graphAlerts, 0) == l.of("a", "other", &graphAlerts, 0) {
+	if l.of("a", "app", &graphAlerts) == l.of("a", "other", &graphAlerts) {
 		t.Error("Microsoft counts by app")
+	}
+}
+
+// TestLimitOverride: a source's own limit holds while it runs, the lowest of several counts, and a changed one takes the
+// place of the one before.
+func TestLimitOverride(t *testing.T) {
+	minute := func(m *limiter) (n int) {
+		synctest.Test(t, func(t *testing.T) {
+			m.build() // with the bubble's clock
+			for begun := time.Now(); time.Since(begun) < time.Minute; n++ {
+				if err := m.wait(t.Context(), false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		return n
+	}
+	m := newLimiter(150, 0)
+	for _, step := range []struct {
+		source             string
+		perMinute, at, max int
+	}{{"a", 40, 32, 41}, {"b", 20, 16, 21}, {"a", 10, 8, 11}, {"a", 60, 16, 21}, {"b", 0, 48, 61}, {"a", 0, 120, 151}} {
+		m.override(step.source, step.perMinute)
+		if n := minute(m); n < step.at || n > step.max {
+			t.Errorf("after %s asked for %d: %d requests in a minute, want %d to %d", step.source, step.perMinute, n, step.at, step.max)
+		}
 	}
 }
 

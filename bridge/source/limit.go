@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,50 +22,70 @@ type limitKey struct{ tenant, client, family string }
 // NewLimits returns limits that nothing has been counted against.
 func NewLimits() *Limits { return &Limits{all: map[limitKey]*limiter{}} }
 
-// of returns the limiter for an API of a tenant and app. perMinute overrides the documented limit; of two sources
-// that override it the lower counts.
-func (l *Limits) of(tenant, client string, a *api, perMinute int) *limiter {
+// of returns the limiter for an API of a tenant and app.
+func (l *Limits) of(tenant, client string, a *api) *limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := limitKey{tenant, client, a.family}
-	m, ok := l.all[key]
-	if !ok || perMinute > 0 && (m.override == 0 || perMinute < m.override) {
-		m = newLimiter(a.perMinute, a.perHour, perMinute)
-		l.all[key] = m
+	if l.all[key] == nil {
+		l.all[key] = newLimiter(a.perMinute, a.perHour)
 	}
-	return m
+	return l.all[key]
 }
 
 // limiter spaces requests out. Its buckets hold a fifth of the allowance and refill with the rest, so that no minute
 // or hour, wherever it begins, sees more than the limit.
 type limiter struct {
-	override int
-	every    []*rate.Limiter // all requests
-	catchUp  []*rate.Limiter // those that catch up, besides: half, to leave room for other clients of the same app
+	perMinute, perHour int // as Microsoft documents them; 0: no such limit
 
-	mu    sync.Mutex
-	until time.Time // the API said Retry-After
+	mu        sync.Mutex
+	overrides map[string]int  // requests per minute, by the source that asks for them
+	every     []*rate.Limiter // all requests
+	catchUp   []*rate.Limiter // those that catch up, besides: half, to leave room for other clients of the same app
+	until     time.Time       // the API said Retry-After
 }
 
-func newLimiter(perMinute, perHour, override int) *limiter {
-	l := &limiter{override: override}
-	if override > 0 {
-		perMinute, perHour = override, 0
+func newLimiter(perMinute, perHour int) *limiter {
+	l := &limiter{perMinute: perMinute, perHour: perHour, overrides: map[string]int{}}
+	l.build()
+	return l
+}
+
+// override replaces the documented limit by a source's own while that source runs; of several the lowest counts. 0
+// takes it back.
+func (l *limiter) override(source string, perMinute int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.overrides[source] == perMinute {
+		return
 	}
-	bucket := func(n int, per time.Duration, part int) *rate.Limiter {
-		burst := max(1, n/(5*part))
-		each := rate.Limit(float64(max(1, n/part-burst)) / per.Seconds())
-		return rate.NewLimiter(each, burst)
+	if l.overrides[source] = perMinute; perMinute == 0 {
+		delete(l.overrides, source)
 	}
+	l.build()
+}
+
+// build makes the buckets.
+func (l *limiter) build() {
+	perMinute, perHour := l.perMinute, l.perHour
+	if len(l.overrides) > 0 {
+		perMinute, perHour = slices.Min(slices.Collect(maps.Values(l.overrides))), 0
+	}
+	l.every, l.catchUp = nil, nil
 	add := func(n int, per time.Duration) {
 		if n > 0 {
-			l.every = append(l.every, bucket(n, per, 1))
-			l.catchUp = append(l.catchUp, bucket(n, per, 2))
+			l.every = append(l.every, bucket(n, per))
+			l.catchUp = append(l.catchUp, bucket(max(1, n/2), per))
 		}
 	}
 	add(perMinute, time.Minute)
 	add(perHour, time.Hour)
-	return l
+}
+
+// bucket lets n requests through in a time: a fifth at once, the rest evenly.
+func bucket(n int, per time.Duration) *rate.Limiter {
+	burst := max(1, n/5)
+	return rate.NewLimiter(rate.Limit(float64(max(1, n-burst))/per.Seconds()), burst)
 }
 
 // wait returns when a request may be sent, or with ctx's error.
@@ -79,10 +101,12 @@ func (l *limiter) wait(ctx context.Context, catchUp bool) error {
 			return err
 		}
 	}
-	buckets := l.every
+	l.mu.Lock()
+	buckets := slices.Clone(l.every)
 	if catchUp {
-		buckets = append(append([]*rate.Limiter{}, l.catchUp...), l.every...)
+		buckets = append(slices.Clone(l.catchUp), l.every...)
 	}
+	l.mu.Unlock()
 	for _, b := range buckets {
 		if err := b.Wait(ctx); err != nil {
 			if ctx.Err() != nil {

@@ -78,9 +78,10 @@ type Status struct {
 	LastSuccess time.Time
 	CoveredTo   time.Time
 	Holes       []Hole
-	Error       string // with its remedy; "" when all is well
-	Pulled      uint64 // records stored since the start
-	Duplicates  uint64 // records recognised since the start
+	Error       string    // with its remedy; "" when all is well
+	Pulled      uint64    // records stored since the start
+	Duplicates  uint64    // records recognised since the start
+	TokenEnds   time.Time // of the access token in use; zero: there is none yet
 }
 
 // New prepares a source; Run does the work.
@@ -162,6 +163,8 @@ func newHTTP(o *Options) (*http.Client, error) {
 
 // Run polls until ctx ends.
 func (s *Source) Run(ctx context.Context) error {
+	s.client.limiter.override(s.o.Name, s.o.RequestsPerMinute)
+	defer s.client.limiter.override(s.o.Name, 0)
 	for {
 		err := s.restore()
 		if err == nil {
@@ -184,7 +187,11 @@ func (s *Source) Run(ctx context.Context) error {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	status := s.status
+	if end := s.client.tokenEnds.Load(); end != 0 {
+		status.TokenEnds = time.Unix(end, 0).UTC()
+	}
+	return status
 }
 
 // note brings the status up to date after a poll or a window.
