@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -80,26 +79,21 @@ func CredentialExpiry(s *config.Source, stateDir string) entra.Expiry {
 	return e
 }
 
-// How often a credential is looked at, and how often the same warning is logged.
-const (
-	credentialEvery = 10 * time.Minute
-	warningEvery    = 24 * time.Hour
-)
+// credentialEvery is how often a credential is looked at.
+const credentialEvery = 10 * time.Minute
 
 // credential watches the end of one source's credential.
 type credential struct {
 	expires func() entra.Expiry
 	metric  func(end time.Time)
-	log     *slog.Logger
 
-	mu     sync.Mutex
-	last   entra.Expiry
-	logged time.Time
+	mu   sync.Mutex
+	last entra.Expiry
 }
 
-func newCredential(s *config.Source, stateDir string, metric func(time.Time), log *slog.Logger) *credential {
-	c := &credential{expires: func() entra.Expiry { return CredentialExpiry(s, stateDir) }, metric: metric, log: log.With("source", s.Name)}
-	c.look(time.Now())
+func newCredential(s *config.Source, stateDir string, metric func(time.Time)) *credential {
+	c := &credential{expires: func() entra.Expiry { return CredentialExpiry(s, stateDir) }, metric: metric}
+	c.look()
 	return c
 }
 
@@ -110,27 +104,20 @@ func (c *credential) watch(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			c.look(time.Now())
+			c.look()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// look finds out the end, and warns once a day when it is near.
-func (c *credential) look(now time.Time) {
+// look finds out the end.
+func (c *credential) look() {
 	e := c.expires()
 	c.metric(e.End)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = e
-	switch warning := e.Warning(now); {
-	case warning == "":
-		c.logged = time.Time{}
-	case now.Sub(c.logged) >= warningEvery:
-		c.logged = now
-		c.log.Warn(warning, "ends", e.End.UTC())
-	}
 }
 
 // status is the end and, when it is near, what to do.

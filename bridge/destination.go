@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
@@ -173,4 +175,19 @@ func Check(c *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// certificateWarning is how long before a certificate of a TLS connection ends that is said.
+const certificateWarning = 14 * 24 * time.Hour
+
+// certificates adds the ends of a destination's certificates to its status.
+func certificates(one *admin.Destination, peer, own, now time.Time) {
+	one.CertificateEnds, one.ClientCertificateEnds = peer, own
+	near := func(end time.Time) bool { return !end.IsZero() && end.Sub(now) < certificateWarning }
+	switch {
+	case near(own):
+		one.Warning = fmt.Sprintf("the client certificate ends on %s. Put a new one into tls.cert_file and tls.key_file; it is picked up by itself", own.Format(time.DateOnly))
+	case near(peer):
+		one.Warning = fmt.Sprintf("the receiver's certificate ends on %s. Renew it there; nothing can be delivered afterwards", peer.Format(time.DateOnly))
+	}
 }

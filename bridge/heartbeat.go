@@ -113,11 +113,13 @@ func (b *Bridge) notice(ctx context.Context) {
 	}
 }
 
-// logNotice logs what is told of the buffer; what is told of sources their own log lines say.
+// logNotice logs what is told of the buffer and of credentials; what else is told of sources their own log lines say.
 func (b *Bridge) logNotice(e *formats.StatusEvent) {
 	switch e.Class {
 	case "buffer full", "dropping":
 		b.log.Warn(e.Title+". "+e.Text, "destination", e.Subject)
+	case "credential near its end":
+		b.log.Warn(e.Title+": "+e.Text, "name", e.Subject)
 	case "drained":
 		b.log.Info(e.Title + ". " + e.Text)
 	}

@@ -32,6 +32,7 @@ type noticedSource struct {
 type noticedDestination struct {
 	dropped uint64
 	told    time.Time // that records are dropped
+	warned  time.Time // of a certificate
 }
 
 func newNotices() *notices {
@@ -72,10 +73,7 @@ func (n *notices) source(s *admin.Source, now time.Time) (events []formats.Statu
 		x.told = false
 	}
 	x.told = x.told || failing || s.Stale != ""
-	if s.Warning == "" {
-		x.warned = time.Time{}
-	} else if now.Sub(x.warned) >= warnEvery {
-		x.warned = now
+	if warn(&x.warned, s.Warning, now) {
 		events = append(events, event("credential near its end", "medium", s.Name, "The credential of source "+s.Name+" is near its end", s.Warning, now))
 	}
 	return events
@@ -84,13 +82,16 @@ func (n *notices) source(s *admin.Source, now time.Time) (events []formats.Statu
 func (n *notices) destination(d *admin.Destination, now time.Time) (events []formats.StatusEvent) {
 	x := n.destinations[d.Name]
 	if x == nil {
-		n.destinations[d.Name] = &noticedDestination{dropped: d.Dropped}
-		return nil
+		x = &noticedDestination{dropped: d.Dropped}
+		n.destinations[d.Name] = x
 	}
 	if d.Dropped > x.dropped && now.Sub(x.told) >= droppingEvery {
 		events = append(events, event("dropping", "high", d.Name, "Records for destination "+d.Name+" are dropped",
 			fmt.Sprintf("The buffer is full and overflow is drop-oldest: %d records were dropped since this was last told. Bring the destination up, or give buffer.max_size more room", d.Dropped-x.dropped), now))
 		x.dropped, x.told = d.Dropped, now
+	}
+	if warn(&x.warned, d.Warning, now) {
+		events = append(events, event("credential near its end", "medium", d.Name, "A certificate of destination "+d.Name+" is near its end", d.Warning, now))
 	}
 	return events
 }
@@ -106,6 +107,18 @@ func (n *notices) buffer(b *admin.Buffer, now time.Time) []formats.StatusEvent {
 		return []formats.StatusEvent{event("drained", "informational", "", "The buffer has room again", "Half of it or more is free; pulling goes on", now)}
 	}
 	return nil
+}
+
+// warn tells whether a warning is to be told: once a day while it holds.
+func warn(told *time.Time, warning string, now time.Time) bool {
+	switch {
+	case warning == "":
+		*told = time.Time{}
+	case now.Sub(*told) >= warnEvery:
+		*told = now
+		return true
+	}
+	return false
 }
 
 // event makes an event of the bridge itself.

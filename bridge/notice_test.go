@@ -61,6 +61,33 @@ func TestNotices(t *testing.T) {
 	step(time.Minute, warned, "credential near its end s")
 	step(time.Hour, warned, "")
 	step(24*time.Hour, warned, "credential near its end s")
+	certificate := func(s *admin.Status) {
+		certificates(&s.Destinations[0], now.Add(30*24*time.Hour), now.Add(13*24*time.Hour), now)
+	}
+	step(time.Minute, certificate, "credential near its end d")
+	step(time.Hour, certificate, "")
+	step(24*time.Hour, certificate, "credential near its end d")
+}
+
+// TestCertificates: the certificate of either end is warned of two weeks before, ours first.
+func TestCertificates(t *testing.T) {
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		peer, own int // days; 0: there is none
+		want      string
+	}{{0, 0, ""}, {15, 15, ""}, {13, 0, "the receiver's certificate ends on 2026-03-15. "}, {90, 13, "the client certificate ends on 2026-03-15. "}, {1, 1, "the client certificate ends on 2026-03-03. "}} {
+		in := func(days int) (t time.Time) {
+			if days > 0 {
+				t = now.AddDate(0, 0, days)
+			}
+			return t
+		}
+		var d admin.Destination
+		certificates(&d, in(c.peer), in(c.own), now)
+		if !strings.HasPrefix(d.Warning, c.want) || (d.Warning == "") != (c.want == "") || !d.CertificateEnds.Equal(in(c.peer)) || !d.ClientCertificateEnds.Equal(in(c.own)) {
+			t.Errorf("%d and %d days: %+v", c.peer, c.own, d)
+		}
+	}
 }
 
 func TestHeartbeatCounts(t *testing.T) {

@@ -81,7 +81,7 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 		s.puller, err = source.NewFile(source.FileOptions{Name: c.Name, Path: c.Path, PollInterval: c.PollInterval,
 			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: appender, Metrics: b.shared.sources, Logger: b.log})
 	} else {
-		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name), b.log)
+		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name))
 		o := SourceOptions(&s.config, stateDir)
 		o.Start = b.lookBack(o.Start)
 		o.Buffer, o.Limits, o.Metrics, o.TokenMetrics, o.Logger, o.Version, o.Transport = appender, b.shared.limits, b.shared.sources, b.shared.tokens, b.log, b.version, b.options.HTTP

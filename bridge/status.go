@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
@@ -21,6 +22,7 @@ func (b *Bridge) Status() admin.Status {
 		from := x.puller.Status()
 		one := admin.Source{Name: x.config.Name, API: x.config.API, State: from.State, LastSuccess: from.LastSuccess,
 			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
+		one.TokenEnds = from.TokenEnds
 		one.Newest, one.Stale = b.arrived(x.config.Name, from.State)
 		if x.credential != nil {
 			one.CredentialEnds, one.Warning = x.credential.status()
@@ -34,6 +36,8 @@ func (b *Bridge) Status() admin.Status {
 		one := admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
 			Confirm: from.Confirm, Pending: pending.Records, Oldest: pending.Oldest, Dropped: pending.Dropped, Delivered: from.Delivered,
 			LastSuccess: from.Last, Error: from.Error}
+		peer, own := x.dialer.CertificateEnds()
+		certificates(&one, peer, own, time.Now())
 		if job := x.queue.replaying(); job != nil {
 			one.Replay = &admin.Replay{Since: job.Since, Until: job.Until, Records: job.Records, Sent: job.Sent}
 		}

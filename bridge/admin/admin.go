@@ -54,8 +54,9 @@ type Source struct {
 	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
 	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
 
-	CredentialEnds time.Time `json:"credential_ends,omitzero"` // refresh token, certificate or secret; zero: not known
-	Warning        string    `json:"warning,omitempty"`        // the credential is near its end, with its remedy
+	TokenEnds      time.Time `json:"access_token_ends,omitzero"` // renewed by itself; zero: there is none yet
+	CredentialEnds time.Time `json:"credential_ends,omitzero"`   // refresh token, certificate or secret; zero: not known
+	Warning        string    `json:"warning,omitempty"`          // the credential is near its end, with its remedy
 }
 
 // Buffer is the state of the buffer.
@@ -78,6 +79,10 @@ type Destination struct {
 	Dropped   uint64    `json:"dropped_records"`
 	Delivered uint64    `json:"delivered_events"`
 	Error     string    `json:"error,omitempty"` // with its remedy
+
+	CertificateEnds       time.Time `json:"certificate_ends,omitzero"`        // the receiver's, as last seen; zero: without TLS, or not seen yet
+	ClientCertificateEnds time.Time `json:"client_certificate_ends,omitzero"` // ours; zero: there is none
+	Warning               string    `json:"warning,omitempty"`                // one of them is near its end, with the remedy
 
 	LastSuccess time.Time `json:"last_confirmed,omitzero"` // when events were last confirmed since the start
 

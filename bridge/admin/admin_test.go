@@ -32,15 +32,27 @@ var scenes = map[string]func(*Status){
 		s.Destinations[0].State, s.Destinations[0].Error = "stalled", "the receiver has read nothing for 30s. Check its load"
 	},
 	"hole": func(s *Status) { s.Sources[0].Holes = 1 },
+	"replay": func(s *Status) {
+		s.Destinations[0].Replay = &Replay{Since: time.Now().Add(-30 * time.Hour), Until: time.Now().Add(-6 * time.Hour), Records: 4000, Sent: 1234}
+	},
+	"missing": func(s *Status) {
+		s.Reconciliation.Missing, s.Reconciliation.Errors = 3, []string{"source fabrikam: the token endpoint does not answer"}
+	},
+	"certificate": func(s *Status) {
+		s.Destinations[0].CertificateEnds = time.Now().Add(3 * 24 * time.Hour)
+		s.Destinations[0].Warning = "the receiver's certificate ends on 2026-03-15. Renew it there"
+	},
 }
 
 func sceneStatus(name string) Status {
 	now := time.Now()
 	s := Status{Version: "test", Started: now.Add(-48 * time.Hour),
+		Reconciliation: &Reconciliation{At: now.Add(-5 * time.Hour), Since: now.Add(-53 * time.Hour), Until: now.Add(-5 * time.Hour)},
 		Sources: []Source{{Name: "contoso", API: "graph-alerts", State: "ok", LastSuccess: now.Add(-20 * time.Second), CoveredTo: now.Add(-30 * time.Minute),
-			Newest: now.Add(-4 * time.Minute), Pulled: 5120, Duplicates: 77, CredentialEnds: now.Add(200 * 24 * time.Hour)}},
+			TokenEnds: now.Add(50 * time.Minute), Newest: now.Add(-4 * time.Minute), Pulled: 5120, Duplicates: 77, CredentialEnds: now.Add(200 * 24 * time.Hour)}},
 		Buffer: Buffer{Bytes: 80 << 20, Pending: 1 << 20, Limit: 10 << 30},
-		Destinations: []Destination{{Name: "qradar", State: "up", Since: now.Add(-40 * time.Hour), Address: "qradar.example.org:6514", Confirm: "close", Delivered: 5100, LastSuccess: now.Add(-10 * time.Second)},
+		Destinations: []Destination{{Name: "qradar", State: "up", Since: now.Add(-40 * time.Hour), Address: "qradar.example.org:6514", Confirm: "close", Delivered: 5100, LastSuccess: now.Add(-10 * time.Second),
+			CertificateEnds: now.Add(300 * 24 * time.Hour), ClientCertificateEnds: now.Add(100 * 24 * time.Hour)},
 			{Name: "arcsight", State: "up", Since: now.Add(-40 * time.Hour), Address: "arcsight.example.org:6514", Confirm: "close", Delivered: 5100, LastSuccess: now.Add(-10 * time.Second)}}}
 	scenes[name](&s)
 	return s
@@ -95,7 +107,9 @@ func get(t *testing.T, url string) (int, http.Header, string) {
 }
 
 func TestPage(t *testing.T) {
-	says := map[string]string{"healthy": "All is well.", "siem-down": "connection refused", "secret-expired": "AADSTS7000222", "buffer-full": "full, pulling waits", "hole": "tried again every 6 hours"}
+	says := map[string]string{"healthy": "All is well.", "siem-down": "connection refused", "secret-expired": "AADSTS7000222", "buffer-full": "full, pulling waits", "hole": "ok, with holes",
+		"replay": "1234 of 4000 records", "missing": "3 records missing", "certificate": "the receiver&#39;s certificate ends"}
+	well := map[string]bool{"healthy": true, "replay": true, "certificate": true}
 	for name, want := range says {
 		s := serve(t, name, nil)
 		code, header, text := get(t, s.URL)
@@ -108,7 +122,7 @@ func TestPage(t *testing.T) {
 		if p := header.Get("Content-Security-Policy"); strings.Contains(p, "unsafe") || !strings.Contains(p, "default-src 'none'") {
 			t.Errorf("%s: policy %q", name, p)
 		}
-		if code, _, text := get(t, s.URL+"/readyz"); (code == 200) != (name == "healthy") {
+		if code, _, text := get(t, s.URL+"/readyz"); (code == 200) != well[name] {
 			t.Errorf("%s: /readyz says %d %s", name, code, text)
 		}
 		if code, _, _ := get(t, s.URL+"/healthz"); code != 200 {

@@ -4,15 +4,19 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // TestBrowser looks at the page of each scene with Chromium, narrow and wide, and clicks through it. SCREENSHOTS names a
@@ -66,7 +70,108 @@ func TestBrowser(t *testing.T) {
 			}
 		}
 	}
+	t.Run("keyboard", func(t *testing.T) { keyboard(t, ctx, serve(t, "hole", nil).URL) })
+	for _, scheme := range []string{"light", "dark"} {
+		t.Run(scheme, func(t *testing.T) { contrast(t, ctx, scheme) })
+	}
+	t.Run("screen reader", func(t *testing.T) { spoken(t, ctx, serve(t, "replay", nil).URL) })
 	if len(complaints) > 0 || len(elsewhere) > 0 {
 		t.Errorf("the browser complains: %q; it asked elsewhere: %q", complaints, elsewhere)
+	}
+}
+
+// keyboard goes through the page without a mouse: the first stop leads past the header, a later one opens the table,
+// and each shows where it is.
+func keyboard(t *testing.T, ctx context.Context, url string) {
+	const focus = `(() => { const e = document.activeElement; return [e.className || e.textContent.trim(), getComputedStyle(e).outlineStyle].join("; ") })()`
+	var first, hash string
+	var stops []string
+	var open bool
+	err := chromedp.Run(ctx, emulation.SetFocusEmulationEnabled(true), chromedp.Navigate(url), chromedp.WaitVisible(`[data-plot="latency"] canvas`),
+		chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(focus, &first), chromedp.KeyEvent(kb.Enter), chromedp.Evaluate(`location.hash`, &hash))
+	for len(stops) < 9 && err == nil {
+		var at string
+		err = chromedp.Run(ctx, chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(focus, &at))
+		if stops = append(stops, at); strings.HasPrefix(at, "The same by the hour") {
+			err = chromedp.Run(ctx, chromedp.KeyEvent(kb.Enter), chromedp.Evaluate(`document.querySelector("details").open`, &open))
+			break
+		}
+	}
+	if err != nil || first != "skip; solid" || hash != "#pipeline" || !open || !strings.HasSuffix(stops[len(stops)-1], "; solid") {
+		t.Errorf("%v; first stop %q leads to %q, then %q; table open: %v", err, first, hash, stops, open)
+	}
+}
+
+// contrast measures every text of each scene against what is behind it: 4.5 to 1 or more (WCAG 2.2, 1.4.3).
+func contrast(t *testing.T, ctx context.Context, scheme string) {
+	const measure = `(() => {
+		const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+		const rgba = c => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); const d = canvas.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255] };
+		const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
+		const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => { const x = c[i] / 255; return sum + k * (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4) }, 0);
+		const behind = e => e ? over(rgba(getComputedStyle(e).backgroundColor), behind(e.parentElement)) : rgba(matchMedia("(prefers-color-scheme:dark)").matches ? "#121212" : "#ffffff");
+		const poor = [];
+		for (const e of document.querySelectorAll("main *, header *")) {
+			if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || !e.offsetParent) continue;
+			const back = behind(e), ink = rgba(getComputedStyle(e).color); ink[3] *= getComputedStyle(e).opacity;
+			const a = light(over(ink, back)), b = light(back), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+			if (ratio < 4.5) poor.push(ratio.toFixed(2) + " " + e.tagName + " " + e.textContent.trim().slice(0, 40));
+		}
+		return poor })()`
+	for name := range scenes {
+		var poor []string
+		var shot []byte
+		err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+			chromedp.Navigate(serve(t, name, nil).URL), chromedp.WaitVisible(`[data-plot="latency"] canvas`), chromedp.Evaluate(measure, &poor), chromedp.FullScreenshot(&shot, 90))
+		if err != nil || len(poor) > 0 {
+			t.Errorf("%s: %v; hard to read: %q", name, err, poor)
+		}
+		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+scheme+".jpg"), shot, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// spoken reads the page as a screen reader gets it: landmarks and headings in order, and a name on all that has a role
+// of its own.
+func spoken(t *testing.T, ctx context.Context, url string) {
+	var nodes []*accessibility.Node
+	err := chromedp.Run(ctx, chromedp.Navigate(url), chromedp.WaitVisible(`[data-plot="latency"] canvas`),
+		chromedp.ActionFunc(func(ctx context.Context) (err error) {
+			nodes, err = accessibility.GetFullAXTree().Do(ctx)
+			return err
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]int{}
+	var headings []string
+	for _, n := range nodes {
+		if n.Ignored {
+			continue
+		}
+		var role, name string
+		_ = json.Unmarshal(n.Role.Value, &role)
+		if n.Name != nil {
+			_ = json.Unmarshal(n.Name.Value, &name)
+		}
+		said[role]++
+		if role == "heading" {
+			headings = append(headings, name)
+		}
+		if name == "" && (role == "link" || role == "progressbar" || role == "region" || role == "figure" || role == "image" || role == "heading" || role == "button") {
+			t.Errorf("a %s without a name", role)
+		}
+	}
+	for _, role := range []string{"banner", "main", "list", "article", "figure", "progressbar", "link"} {
+		if said[role] == 0 {
+			t.Errorf("no %s among %v", role, said)
+		}
+	}
+	want := "siembridge test, Pipeline, Sources, contoso, Buffer, On disk, Destinations, qradar, arcsight, Last reconciliation, Last 24 hours, Newest events"
+	if got := strings.Join(headings, ", "); got != want {
+		t.Errorf("headings %s, want %s", got, want)
 	}
 }

@@ -58,11 +58,12 @@ func hours(minutes []Minute) []hour {
 func (v *view) Rate(kind, name string) uint64 { return v.rates[kind+"/"+name] }
 
 var page = template.Must(template.New("status").Funcs(template.FuncMap{
-	"ago":   ago,
-	"size":  size,
-	"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"clock": func(t time.Time) string { return t.UTC().Format("15:04 MST") },
+	"ago":      ago,
+	"size":     size,
+	"day":      func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"clockday": func(t time.Time) string { return t.UTC().Format("2 January 15:04 MST") },
+	"clock":    func(t time.Time) string { return t.UTC().Format("15:04 MST") },
 	"sourceMark": func(s Source) string {
 		switch {
 		case s.State == "failing" || s.Holes > 0:
@@ -77,6 +78,9 @@ var page = template.Must(template.New("status").Funcs(template.FuncMap{
 		case "down", "stalled":
 			return "bad"
 		case "connecting", "probing":
+			return "warn"
+		}
+		if d.Warning != "" {
 			return "warn"
 		}
 		return ""

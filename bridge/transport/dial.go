@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type Dialer struct {
 	timeout time.Duration
 	tls     *tls.Config // nil: plain TCP
 	pair    *certificateFiles
+
+	peerEnds atomic.Int64 // of the certificate last seen, as Unix time; 0: none yet
 }
 
 // sessions is how many addresses' TLS sessions are kept for resumption.
@@ -124,7 +127,20 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 		_ = c.Close()
 		return nil, explain(address, err)
 	}
+	d.peerEnds.Store(secure.ConnectionState().PeerCertificates[0].NotAfter.Unix())
 	return newConn(address, tcp, secure), nil
+}
+
+// CertificateEnds returns when the receiver's certificate, as last seen, and our client certificate end; zero: there is
+// none, or it was not seen yet.
+func (d *Dialer) CertificateEnds() (peer, own time.Time) {
+	if end := d.peerEnds.Load(); end != 0 {
+		peer = time.Unix(end, 0).UTC()
+	}
+	if d.pair != nil {
+		own = d.pair.ends()
+	}
+	return peer, own
 }
 
 // certificateFiles is a client certificate that is read again when one of its files changes.
@@ -148,6 +164,12 @@ func (f *certificateFiles) use(config *tls.Config) error {
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return loaded, nil }
 	config.ClientSessionCache = f.sessions
 	return nil
+}
+
+func (f *certificateFiles) ends() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.loaded.Leaf.NotAfter
 }
 
 // load reads the files if they have changed. While they do not fit each other, being half-written, the pair read
