@@ -7,16 +7,19 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // TestBrowser looks at the page of each scene with Chromium, narrow and wide, and clicks through it. SCREENSHOTS names a
@@ -31,7 +34,6 @@ func TestBrowser(t *testing.T) {
 	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	var complaints, elsewhere []string
-	var base string
 	chromedp.ListenTarget(ctx, func(e any) {
 		switch e := e.(type) {
 		case *log.EventEntryAdded: // where violations of the policy are told
@@ -39,24 +41,24 @@ func TestBrowser(t *testing.T) {
 				complaints = append(complaints, e.Entry.Text+" "+e.Entry.URL)
 			}
 		case *network.EventRequestWillBeSent:
-			if !strings.HasPrefix(e.Request.URL, base) {
+			if !strings.HasPrefix(e.Request.URL, "http://127.0.0.1:") {
 				elsewhere = append(elsewhere, e.Request.URL)
 			}
 		}
 	})
 	for name := range scenes {
-		base = serve(t, name, nil).URL
+		url := serve(t, name, nil).URL
 		for _, width := range []int64{390, 1600} {
 			var plots, overflow int
 			var shown bool
 			var shot []byte
-			err := chromedp.Run(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(base),
+			err := chromedp.Run(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(url),
 				chromedp.WaitVisible(`[data-plot="latency"] canvas`),
 				chromedp.Evaluate(`document.querySelectorAll("[data-plot] canvas").length`, &plots),
 				chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
-				chromedp.FullScreenshot(&shot, 90),
 				chromedp.Click(`details:last-of-type summary`),
-				chromedp.Evaluate(`document.querySelector("details:last-of-type").open`, &shown))
+				chromedp.Evaluate(`document.querySelector("details:last-of-type").open`, &shown),
+				chromedp.FullScreenshot(&shot, 90))
 			if err != nil {
 				t.Fatalf("%s at %d: %v", name, width, err)
 			}
@@ -137,10 +139,20 @@ func contrast(t *testing.T, ctx context.Context, scheme string) {
 // spoken reads the page as a screen reader gets it: landmarks and headings in order, and a name on all that has a role
 // of its own.
 func spoken(t *testing.T, ctx context.Context, url string) {
-	var nodes []*accessibility.Node
+	type text struct{ Value string }
+	type node struct {
+		NodeID     string   `json:"nodeId"`
+		ChildIDs   []string `json:"childIds"`
+		Ignored    bool
+		Role, Name text
+	}
+	var tree struct{ Nodes []node }
 	err := chromedp.Run(ctx, chromedp.Navigate(url), chromedp.WaitVisible(`[data-plot="latency"] canvas`),
 		chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			nodes, err = accessibility.GetFullAXTree().Do(ctx)
+			var raw jsontext.Value
+			if err = cdp.Execute(ctx, accessibility.CommandGetFullAXTree, nil, &raw); err == nil {
+				err = json.Unmarshal(raw, &tree)
+			}
 			return err
 		}))
 	if err != nil {
@@ -148,15 +160,17 @@ func spoken(t *testing.T, ctx context.Context, url string) {
 	}
 	said := map[string]int{}
 	var headings []string
-	for _, n := range nodes {
+	byID := map[string]node{}
+	for _, n := range tree.Nodes {
+		byID[n.NodeID] = n
+	}
+	for left := []string{tree.Nodes[0].NodeID}; len(left) > 0; {
+		n := byID[left[0]]
+		left = append(slices.Clone(n.ChildIDs), left[1:]...)
 		if n.Ignored {
 			continue
 		}
-		var role, name string
-		_ = json.Unmarshal(n.Role.Value, &role)
-		if n.Name != nil {
-			_ = json.Unmarshal(n.Name.Value, &name)
-		}
+		role, name := n.Role.Value, n.Name.Value
 		said[role]++
 		if role == "heading" {
 			headings = append(headings, name)
