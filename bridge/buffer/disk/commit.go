@@ -10,6 +10,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 const (
@@ -34,7 +35,7 @@ type committer struct {
 	// dropFailed is how many bytes dropping was last asked for in vain, 0 when it was not. Until something is released
 	// or appended it need not be asked for as many again.
 	dropFailed int64
-	scratch    map[keyID]keyState
+	scratch    map[keyID]keys.State
 	block      []byte // the writers\' buffer; one is in use at a time
 	broken     error  // the index cannot be read any more
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // This file is the whole format of a segment file. All integers are little-endian; times are nanoseconds since 1970
@@ -71,7 +72,7 @@ const (
 )
 
 // noTime stands for the zero time.
-const noTime = -1 << 63
+const noTime = keys.NoTime
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -86,26 +87,11 @@ type logID [8]byte
 
 func (id logID) seed() uint32 { return crc32.Checksum(id[:], castagnoli) }
 
-// stamp returns t as stored. Times outside 1678 to 2262 become the nearest that can be stored.
-func stamp(t time.Time) int64 {
-	switch {
-	case t.IsZero():
-		return noTime
-	case t.Year() < 1678:
-		return noTime + 1
-	case t.Year() > 2261:
-		return 1<<63 - 1
-	}
-	return t.UnixNano()
-}
+// stamp returns t as stored.
+func stamp(t time.Time) int64 { return keys.Stamp(t) }
 
 // fromStamp is the inverse of stamp.
-func fromStamp(n int64) time.Time {
-	if n == noTime {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
-}
+func fromStamp(n int64) time.Time { return keys.Time(n) }
 
 // appendSegmentHeader appends the header of a segment file.
 func appendSegmentHeader(b []byte, id logID, segment uint64) []byte {

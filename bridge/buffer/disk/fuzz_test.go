@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // sampleSegment is a small segment as the buffer writes it.
@@ -75,7 +76,7 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseSegmentRow(1, b)
 		parseDestinationRow("d", b)
-		parseState(b)
+		keys.Parse(b)
 		parseEnd(b)
 		parseQuarantined(bigEndian(1), b)
 	})

@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // How keys are kept. Keys are random, so a tree of ten million of them would touch a page of its own for each key of
@@ -19,13 +20,11 @@ import (
 const (
 	// generationKeys is how many keys the map holds before it becomes a generation.
 	generationKeys = 1 << 16
-	// keyLife is how long a key is kept after it was last written. The APIs show a record for 180 days.
-	keyLife = 200 * 24 * time.Hour
 )
 
 // keyIndex is what is known of all keys. The committer alone uses it.
 type keyIndex struct {
-	recent      map[keyID]keyState
+	recent      map[keyID]keys.State
 	blobs       uint64       // number of the last value in bucketRecent
 	generations []generation // oldest first, their numbers ascend
 	filters     filters
@@ -40,7 +39,7 @@ type generation struct {
 
 // load reads the map and the filters.
 func (k *keyIndex) load(tx *bolt.Tx) error {
-	k.recent, k.blobs, k.generations, k.filters = make(map[keyID]keyState), 0, nil, filters{}
+	k.recent, k.blobs, k.generations, k.filters = make(map[keyID]keys.State), 0, nil, filters{}
 	cursor := tx.Bucket(bucketRecent).Cursor()
 	for seq, blob := cursor.First(); seq != nil; seq, blob = cursor.Next() {
 		k.blobs = binary.BigEndian.Uint64(seq)
@@ -52,7 +51,7 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 			if len(blob) < 17 || len(blob) < 17+int(blob[16])*16 {
 				return damaged("the list of recent keys")
 			}
-			state, ok := parseState(blob[17 : 17+int(blob[16])*16])
+			state, ok := keys.Parse(blob[17 : 17+int(blob[16])*16])
 			if !ok {
 				return damaged("the list of recent keys")
 			}
@@ -72,12 +71,12 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 }
 
 // lookup returns what is remembered of a key.
-func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keyState, bool) {
+func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keys.State, bool) {
 	if s, ok := k.recent[id]; ok {
 		return s, true
 	}
 	if len(k.generations) == 0 {
-		return keyState{}, false
+		return keys.State{}, false
 	}
 	oldest, newest := k.generations[0].id/64, k.generations[len(k.generations)-1].id/64
 	for group := newest; group+1 > oldest; group-- {
@@ -89,28 +88,28 @@ func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keyState, bool) {
 			}
 		}
 	}
-	return keyState{}, false
+	return keys.State{}, false
 }
 
 // read looks for a key in a generation. A value that cannot be read counts as not seen: a repeat, no loss.
-func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keyState, bool) {
+func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keys.State, bool) {
 	bucket := tx.Bucket(bucketKeys).Bucket(bigEndian(generation))
 	if bucket == nil {
-		return keyState{}, false
+		return keys.State{}, false
 	}
-	return parseState(bucket.Get(id[:]))
+	return keys.Parse(bucket.Get(id[:]))
 }
 
 // put writes the states of one commit.
-func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keyState) error {
+func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keys.State) error {
 	if len(states) == 0 {
 		return nil
 	}
 	blob := make([]byte, 0, len(states)*49+4)
 	for id, s := range states {
 		blob = append(blob, id[:]...)
-		blob = append(blob, byte(2+len(s.more)))
-		blob = appendState(blob, s)
+		blob = append(blob, byte(2+len(s.More)))
+		blob = s.Append(blob)
 	}
 	bucket := tx.Bucket(bucketRecent)
 	bucket.FillPercent = 0.9
@@ -119,7 +118,7 @@ func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keyState) error {
 }
 
 // applied takes the states of a commit that succeeded into the map.
-func (k *keyIndex) applied(states map[keyID]keyState) {
+func (k *keyIndex) applied(states map[keyID]keys.State) {
 	if len(states) == 0 {
 		return
 	}
@@ -134,7 +133,7 @@ func (k *keyIndex) full() bool { return len(k.recent) >= generationKeys }
 
 // expired tells whether the oldest generation is past its time.
 func (k *keyIndex) expired(now int64) bool {
-	return len(k.generations) > 0 && k.generations[0].newest < now-int64(keyLife)
+	return len(k.generations) > 0 && k.generations[0].newest < now-int64(keys.Life)
 }
 
 // fold makes the map a generation, in a transaction of its own.
@@ -157,7 +156,8 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	for _, id := range ids {
 		g.filter.add(id)
 		start := len(values)
-		values = appendState(values, k.recent[id])
+		state := k.recent[id]
+		values = state.Append(values)
 		// bbolt keeps the value until the commit, and copies the key.
 		if err := bucket.Put(id[:], values[start:len(values):len(values)]); err != nil {
 			return g, err
@@ -179,7 +179,7 @@ func (k *keyIndex) folded(g generation) {
 	k.filters.add(g.id, g.filter)
 	g.filter = nil
 	k.generations = append(k.generations, g)
-	k.recent = make(map[keyID]keyState)
+	k.recent = make(map[keyID]keys.State)
 	k.blobs = 0
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // Options say where and how large a buffer is.
@@ -95,7 +96,7 @@ func Open(opts Options) (*Buffer, error) {
 		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	b.logDir = filepath.Join(b.dir, logName)
-	b.scratch, b.block = map[keyID]keyState{}, make([]byte, 0, writeSize+4096)
+	b.scratch, b.block = map[keyID]keys.State{}, make([]byte, 0, writeSize+4096)
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.release())
 	}

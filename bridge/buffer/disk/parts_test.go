@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 func TestSettled(t *testing.T) {
@@ -95,30 +96,6 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestHashesBounded: many contents with one changed time do not make a key's state grow without end, and none of
-// them is lost.
-func TestHashesBounded(t *testing.T) {
-	state, seen := keyState{}, false
-	for i := range 100 {
-		var v verdict
-		v, state = decide(state, seen, 1, buffer.Hash{1, byte(i)})
-		if v != verdictNew && v != verdictUpdate {
-			t.Fatalf("content %d: %v", i, v)
-		}
-		seen = true
-		if len(state.more)+1 > maxHashes {
-			t.Fatalf("%d hashes", len(state.more)+1)
-		}
-		again, ok := parseState(appendState(nil, state))
-		if !ok || !cmp.Equal(again, state, cmp.AllowUnexported(keyState{})) {
-			t.Fatalf("%+v, stored and read %+v", state, again)
-		}
-	}
-	if v, _ := decide(state, true, 1, buffer.Hash{1, 99 - maxHashes + 1}); v != verdictKnown {
-		t.Fatalf("the oldest that is remembered: %v", v)
-	}
-}
-
 // TestGenerations: keys are found in every generation, also after opening again, and go when they are old.
 func TestGenerations(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -142,7 +119,7 @@ func TestGenerations(t *testing.T) {
 		b.Close()
 		b = open(t, o)
 	}
-	now = now.Add(keyLife + time.Hour)
+	now = now.Add(keys.Life + time.Hour)
 	fold()
 	for range 4 {
 		// Each turn of the committer removes one generation.

@@ -6,6 +6,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // plan is what one commit is going to change. Memory keeps the state as committed until apply.
@@ -27,7 +28,7 @@ type plan struct {
 	accepted   int64 // bytes of this plan's records that some destination wants
 
 	sources     []string // that got their number in this plan
-	states      map[keyID]keyState
+	states      map[keyID]keys.State
 	checkpoints map[string][]byte
 
 	progress    map[*destination]*progress // copies of those that move
@@ -43,7 +44,7 @@ type plan struct {
 func newPlan(b *Buffer) *plan {
 	p := &plan{
 		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropFailed: b.dropFailed,
-		changed: map[uint64]*segment{}, states: map[keyID]keyState{}, checkpoints: map[string][]byte{},
+		changed: map[uint64]*segment{}, states: map[keyID]keys.State{}, checkpoints: map[string][]byte{},
 		progress: map[*destination]*progress{}, settlements: map[*destination][]settlement{},
 		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
 	}
@@ -121,54 +122,29 @@ func (p *plan) append(r *request, full bool) (ok bool, err error) {
 // decision is what becomes of a batch.
 type decision struct {
 	stored  []stored
-	states  map[keyID]keyState // valid until the next decision
+	states  map[keyID]keys.State // valid until the next decision
 	outcome buffer.Outcome
 	need    int64 // bytes of the frames
 }
 
-// decide applies the rule of decide.go to each record, one after the other: a key that comes twice in a batch is
-// treated as if it had come in two.
+// decide decides on the records of a batch.
 func (p *plan) decide(r *request) decision {
 	clear(p.b.scratch)
 	d := decision{states: p.b.scratch}
-	for i := range r.batch.Records {
-		rec := &r.batch.Records[i]
-		old, seen := p.lookup(d.states, r.ids[i])
-		v, state := decide(old, seen, stamp(rec.Changed), rec.Hash)
-		if v == verdictUpdate && r.batch.NoUpdates {
-			v = verdictRemembered
-		}
-		if rec.Summary > 0 && (v == verdictNew || v == verdictUpdate && d.storedSince(i-rec.Summary)) {
-			v = verdictRemembered
-		}
-		switch v {
-		case verdictKnown:
-			d.outcome.Known++
-			continue
-		case verdictRemembered:
-			d.outcome.Known++
-		case verdictNew, verdictUpdate:
-			state.number = p.end.next + uint64(len(d.stored))
-			d.stored = append(d.stored, stored{i, state.number, v == verdictUpdate})
-			d.need += int64(frameHeader + recordHeader + len(r.batch.Source) + len(rec.API) + len(rec.Key) + len(rec.Raw))
-			if v == verdictNew {
-				d.outcome.New++
-			} else {
-				d.outcome.Updated++
+	d.outcome = keys.DecideBatch(r.batch, func(i int) (keys.State, bool) { return p.lookup(d.states, r.ids[i]) },
+		func(i int, v keys.Verdict, state keys.State) {
+			if v != keys.Remembered {
+				rec := &r.batch.Records[i]
+				state.Number = p.end.next + uint64(len(d.stored))
+				d.stored = append(d.stored, stored{i, state.Number, v == keys.Update})
+				d.need += int64(frameHeader + recordHeader + len(r.batch.Source) + len(rec.API) + len(rec.Key) + len(rec.Raw))
 			}
-		}
-		d.states[r.ids[i]] = state
-	}
+			d.states[r.ids[i]] = state
+		})
 	return d
 }
 
-// storedSince tells whether any record from that index of the batch on is an event.
-func (d *decision) storedSince(index int) bool {
-	n := len(d.stored)
-	return n > 0 && d.stored[n-1].index >= index
-}
-
-func (p *plan) lookup(batch map[keyID]keyState, id keyID) (keyState, bool) {
+func (p *plan) lookup(batch map[keyID]keys.State, id keyID) (keys.State, bool) {
 	if s, ok := batch[id]; ok {
 		return s, true
 	}

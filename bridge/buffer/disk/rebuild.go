@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // rebuild sets a damaged index aside and makes a new one from the log: records, numbers, sources and keys, and the
@@ -26,7 +27,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 		return err
 	}
 	r := rebuilder{b: b, ids: map[string]int{}, positions: map[string]savedPosition{}}
-	r.keys.recent, r.keys.filters = map[keyID]keyState{}, filters{}
+	r.keys.recent, r.keys.filters = map[keyID]keys.State{}, filters{}
 	// Nothing is touched before it is clear that this version may.
 	if err := r.findID(ids); err != nil {
 		return err
@@ -205,8 +206,8 @@ func (r *rebuilder) frame(s *segment, body []byte, size int64) error {
 	r.b.report.Rebuilt++
 	id, _ := keyIDOf(nil, string(v.source), string(v.key))
 	old, seen := r.keys.recent[id]
-	_, state := decide(old, seen, v.changed, v.hash)
-	state.number = v.number
+	_, state := keys.Decide(old, seen, v.changed, v.hash)
+	state.Number = v.number
 	r.keys.recent[id] = state
 	if r.keys.full() {
 		return r.fold()

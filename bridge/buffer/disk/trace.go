@@ -23,7 +23,7 @@ func (b *Buffer) Trace(source string, keys, destinations []string) (traces []buf
 				var id keyID
 				id, scratch = keyIDOf(scratch, source, key)
 				state, known := b.keys.lookup(tx, id)
-				traces[i].Known, numbers[i] = known, state.number
+				traces[i].Known, numbers[i] = known, state.Number
 			}
 			return nil
 		})
