@@ -39,13 +39,13 @@ func (e *APIError) Error() string { return e.Code + ": " + e.Message }
 //
 // An incident of Defender XDR is split: its alerts become records of their own, behind the incident without them.
 func Split(api API, r io.Reader, yield func(record []byte) error) (Page, error) {
-	s := &splitter{api: api, yield: yield}
-	b := bufio.NewReaderSize(r, 64<<10)
-	if mark, err := b.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = b.Discard(3)
-	}
-	s.open("", b)
-	err := s.document()
+	s := &splitter{api: api, found: func(f Found) error {
+		if f.Record == nil {
+			return nil
+		}
+		return yield(f.Record)
+	}}
+	err := s.read(r, Place{})
 	return s.page, err
 }
 
@@ -53,23 +53,58 @@ type splitter struct {
 	api   API
 	in    *meter
 	dec   *jsontext.Decoder
-	yield func([]byte) error
-	page  Page
+	base  int64 // bytes of the text that the decoder did not see, less those of the opening that it saw instead
+	place Place // behind the last value that was dealt with
+
+	passed []byte // the beginning of the last value that value passed over
+	found  func(Found) error
+	page   Page
 }
 
 // yieldError carries an error of yield past the reading.
 type yieldError struct{ error }
 
-func (s *splitter) document() error {
-	for first := true; ; first = false {
+// read reads a text that begins at a place.
+func (s *splitter) read(r io.Reader, from Place) error {
+	s.place, s.base = from, from.Offset
+	b := bufio.NewReaderSize(r, readAhead)
+	if mark, err := b.Peek(3); from == (Place{}) && err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
+		_, _ = b.Discard(3)
+		s.base = 3
+	}
+	err := s.openAt(from.Within, b)
+	switch {
+	case err != nil:
+	case from.Within == WithinList:
+		err = s.elements(WithinList)
+	case from.Within == WithinPage:
+		if err = s.elements(WithinPage); err == nil {
+			err = s.members(true)
+		}
+	}
+	if err == nil {
+		err = s.document(from == (Place{}))
+	}
+	return s.wrap(err)
+}
+
+// document reads JSON values; there must be a first.
+func (s *splitter) document(first bool) error {
+	for ; ; first = false {
 		switch s.dec.PeekKind() {
 		case '[':
-			if err := s.array(`[0`); err != nil {
-				return s.wrap(err)
+			if _, err := s.dec.ReadToken(); err != nil {
+				return err
+			}
+			if err := s.elements(WithinList); err != nil {
+				return err
 			}
 		case '{':
-			if err := s.object(); err != nil {
-				return s.wrap(err)
+			if _, err := s.dec.ReadToken(); err != nil {
+				return err
+			}
+			if err := s.members(false); err != nil {
+				return err
 			}
 		default:
 			_, err := s.dec.ReadToken()
@@ -79,7 +114,7 @@ func (s *splitter) document() error {
 			case err == nil:
 				return fmt.Errorf("%w: neither an object nor a list", ErrNotPage)
 			}
-			return s.wrap(err)
+			return err
 		}
 	}
 }
@@ -102,22 +137,21 @@ func (s *splitter) wrap(err error) error {
 	return err
 }
 
-// array reads a list of records. opening is what value needs.
-func (s *splitter) array(opening string) error {
-	if _, err := s.dec.ReadToken(); err != nil {
-		return err
-	}
+// elements reads what is left of a list of records, to its end.
+func (s *splitter) elements(within string) error {
 	for s.dec.PeekKind() != ']' {
-		v, err := s.value(opening)
+		at := s.offset()
+		v, err := s.value(within)
 		if err != nil {
 			return err
 		}
+		behind := Place{s.offset(), within}
 		if v == nil {
-			s.page.Records++
-			s.page.TooLarge++
-			continue
+			err = s.tooLarge(at, behind, s.passed)
+		} else {
+			err = s.record(v, behind)
 		}
-		if err := s.record(v); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -125,14 +159,12 @@ func (s *splitter) array(opening string) error {
 	return err
 }
 
-// object reads a page, or a single record when there is no list "value" in it.
-func (s *splitter) object() error {
+// members reads what is left of an object: a page, or a single record when there is no list "value" in it.
+func (s *splitter) members(isPage bool) error {
+	begin := s.offset() - 1
 	var kept bytes.Buffer // the members in case this is a record
 	kept.WriteByte('{')
-	isPage, tooLarge := false, false
-	if _, err := s.dec.ReadToken(); err != nil {
-		return err
-	}
+	tooLarge := false
 	for s.dec.PeekKind() != '}' {
 		token, err := s.dec.ReadToken()
 		if err != nil {
@@ -141,12 +173,15 @@ func (s *splitter) object() error {
 		name := token.String()
 		if name == "value" && s.dec.PeekKind() == '[' {
 			isPage = true
-			if err := s.array(`{"value":[0`); err != nil {
+			if _, err := s.dec.ReadToken(); err != nil {
+				return err
+			}
+			if err := s.elements(WithinPage); err != nil {
 				return err
 			}
 			continue
 		}
-		v, err := s.value(`{"":0`)
+		v, err := s.value(withinObject)
 		if err != nil {
 			return err
 		}
@@ -172,16 +207,16 @@ func (s *splitter) object() error {
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
 	}
+	behind := Place{Offset: s.offset()}
 	switch {
 	case isPage:
+		s.place = behind
 		return nil
 	case tooLarge:
-		s.page.Records++
-		s.page.TooLarge++
-		return nil
+		return s.tooLarge(begin, behind, kept.Bytes())
 	}
 	kept.WriteByte('}')
-	return s.record(kept.Bytes())
+	return s.record(kept.Bytes(), behind)
 }
 
 func apiError(v []byte) error {
@@ -199,13 +234,12 @@ func isError(v []byte) bool {
 	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"error"`))
 }
 
-// record hands one record out.
-func (s *splitter) record(v jsontext.Value) error {
-	s.page.Records++
+// record hands one record out; behind is where the text goes on.
+func (s *splitter) record(v jsontext.Value, behind Place) error {
 	if len(v) > MaxRecord {
-		s.page.TooLarge++
-		return nil
+		return s.tooLarge(behind.Offset-int64(len(v)), behind, v)
 	}
+	s.page.Records++
 	if isError(v) {
 		var e struct {
 			Error jsontext.Value `json:"error"`
@@ -215,9 +249,16 @@ func (s *splitter) record(v jsontext.Value) error {
 		}
 	}
 	if s.api == Incidents || s.api == Unknown && isIncident(v) {
-		return s.incident(v)
+		return s.incident(v, behind)
 	}
-	return s.emit(bytes.Clone(v))
+	return s.emit(bytes.Clone(v), behind)
+}
+
+// tooLarge hands out that a value was passed over, of which head is the beginning.
+func (s *splitter) tooLarge(at int64, behind Place, head []byte) error {
+	s.page.Records++
+	s.page.TooLarge++
+	return s.hand(Found{Behind: behind, Offset: at, Length: behind.Offset - at, Head: bytes.Clone(head[:min(len(head), maxHead)])})
 }
 
 // isIncident reports whether a record of unknown kind is an incident of Defender XDR with its alerts.
@@ -226,35 +267,42 @@ func isIncident(v []byte) bool {
 	return ok && api == Incidents
 }
 
-func (s *splitter) emit(record []byte) error {
-	if err := s.yield(record); err != nil {
+func (s *splitter) emit(record []byte, behind Place) error {
+	return s.hand(Found{Record: record, Behind: behind})
+}
+
+func (s *splitter) hand(f Found) error {
+	if err := s.found(f); err != nil {
 		return yieldError{err}
 	}
+	s.place = f.Behind
 	return nil
 }
 
-// incident hands out an incident without its alerts, then the alerts. An alert that says nothing of its incident gets
-// the incident's id.
-func (s *splitter) incident(v jsontext.Value) error {
+// incident hands out an incident without its alerts, then the alerts; what was handed out before the last of them is
+// handed out again by who goes on in between. An alert that says nothing of its incident gets the incident's id.
+func (s *splitter) incident(v jsontext.Value, behind Place) error {
 	var parts struct {
 		ID     jsontext.Value `json:"incidentId"`
 		Alerts values         `json:"alerts"`
 	}
 	if err := unmarshal(v, &parts); err != nil || parts.Alerts == nil {
-		return s.emit(bytes.Clone(v))
+		return s.emit(bytes.Clone(v), behind)
 	}
 	bare, err := withoutMember(v, "alerts")
 	if err != nil {
 		return err
 	}
-	if err := s.emit(bare); err != nil {
-		return err
-	}
-	for _, alert := range parts.Alerts {
-		if alert.Kind() == '{' && bytes.IndexByte(alert, '"') > 0 && parts.ID != nil && !bytes.Contains(alert, []byte(`"incidentId"`)) {
-			alert = append(append([]byte(`{"incidentId":`+string(parts.ID)+`,`), alert[1:]...), ""...)
+	all, before := append([]jsontext.Value{bare}, parts.Alerts...), s.place
+	for i, record := range all {
+		if i > 0 && record.Kind() == '{' && bytes.IndexByte(record, '"') > 0 && parts.ID != nil && !bytes.Contains(record, []byte(`"incidentId"`)) {
+			record = append(append([]byte(`{"incidentId":`+string(parts.ID)+`,`), record[1:]...), ""...)
 		}
-		if err := s.emit(alert); err != nil {
+		at := before
+		if i == len(all)-1 {
+			at = behind
+		}
+		if err := s.emit(record, at); err != nil {
 			return err
 		}
 	}

@@ -33,52 +33,71 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open begins to read JSON text that stands in two parts.
-func (s *splitter) open(opening string, rest io.Reader) {
+// openings are the texts that lead a new decoder to a place: the objects and lists around it, and a zero for the value
+// before it.
+var openings = map[string]string{"": "", WithinList: `[0`, WithinPage: `{"value":[0`, withinObject: `{"":0`}
+
+// withinObject is a place between the members of an object.
+const withinObject = "object"
+
+// openAt begins to read a text that goes on within.
+func (s *splitter) openAt(within string, rest io.Reader) error {
+	opening := openings[within]
 	s.in = &meter{r: rest}
 	if opening != "" {
 		s.in.r = io.MultiReader(strings.NewReader(opening), rest)
 	}
 	s.in.reset()
 	s.dec = jsontext.NewDecoder(s.in, tolerant)
+	s.base -= int64(len(opening))
+	for at := s.dec.InputOffset(); at < int64(len(opening)); at = s.dec.InputOffset() {
+		if _, err := s.dec.ReadToken(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// value reads the next value. One that is larger than MaxRecord is nil: it was passed over, and a new decoder goes on
-// behind it. opening is the text that leads it there: the objects and lists around the value, and a zero in its place.
-func (s *splitter) value(opening string) (jsontext.Value, error) {
+// offset is how much of the text is behind the decoder.
+func (s *splitter) offset() int64 { return s.base + s.dec.InputOffset() }
+
+// value reads the next value. One that is larger than MaxRecord is nil: it was passed over, s.passed is its beginning,
+// and a new decoder goes on behind it, within what is around.
+func (s *splitter) value(within string) (jsontext.Value, error) {
 	s.in.reset()
 	v, err := s.dec.ReadValue()
 	if !errors.Is(err, errRecordSize) {
 		s.in.reset()
 		return v, err
 	}
-	rest := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(s.dec.UnreadBuffer()), s.in.r), readAhead)
-	if err := passOver(rest); err != nil {
+	unread := s.dec.UnreadBuffer()
+	s.passed = bytes.Clone(bytes.TrimLeft(unread[:min(len(unread), maxHead)], " \t\r\n,:"))
+	rest := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(unread), s.in.r), readAhead)
+	n, err := passOver(rest)
+	if err != nil {
 		return nil, err
 	}
-	s.open(opening, rest)
-	for at := s.dec.InputOffset(); at < int64(len(opening)); at = s.dec.InputOffset() {
-		if _, err := s.dec.ReadToken(); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	s.base = s.offset() + n
+	return nil, s.openAt(within, rest)
 }
 
-// passOver reads to the end of the next value, of which only quotes and brackets are looked at.
-func passOver(in *bufio.Reader) error {
+// passOver reads to the end of the next value, of which only quotes and brackets are looked at, and returns how many
+// bytes that took.
+func passOver(in *bufio.Reader) (n int64, err error) {
 	depth, quoted := 0, false
 	for {
 		c, err := in.ReadByte()
 		if err == io.EOF {
-			return io.ErrUnexpectedEOF
+			return n, io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return err
+			return n, err
 		}
+		n++
 		switch {
 		case quoted && c == '\\':
-			_, _ = in.Discard(1) // its end is found by the next read
+			skipped, _ := in.Discard(1) // its end is found by the next read
+			n += int64(skipped)
 			continue
 		case c == '"':
 			quoted = !quoted
@@ -93,7 +112,7 @@ func passOver(in *bufio.Reader) error {
 			continue
 		}
 		if depth == 0 && !quoted {
-			return nil
+			return n, nil
 		}
 	}
 }
