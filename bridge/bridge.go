@@ -31,7 +31,7 @@ type Options struct {
 	// What the bridge meets the world through; nil: the machine's own. For simulations.
 	HTTP   http.RoundTripper               // to the APIs and the token endpoints
 	Dial   delivery.DialFunc               // to the destinations
-	FS     vfs.FS                          // the files of the buffer's log
+	FS     vfs.FS                          // the files of the buffer's log; what is on disk is simulated then
 	Commit func(commit func() error) error // surrounds each commit of the buffer's index
 }
 
@@ -79,7 +79,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b.hostname = thisHost()
 	var err error
 	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
-		FS: o.FS, Transaction: o.Commit}); err != nil {
+		FS: o.FS, Transaction: o.Commit, Simulated: o.FS != nil}); err != nil {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
 	b.history = admin.OpenHistory(filepath.Join(c.StateDir, "history.json"), b.log)

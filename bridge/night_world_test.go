@@ -79,10 +79,11 @@ type conn struct {
 	to    string
 	ended chan transport.End
 
-	mu     sync.Mutex
-	half   bool
-	clean  bool // FIN in answer to a half-close
-	closed bool
+	mu    sync.Mutex
+	half  bool
+	over  bool // it has ended
+	clean bool // FIN in answer to a half-close
+	given bool // up by the bridge, which had sent nothing on it
 }
 
 var nightAPIs = []string{"graph-alerts", "alerts", "detections"}
@@ -375,7 +376,7 @@ func (w *world) explained(name string) (n int) {
 		c.mu.Lock()
 		if c.to == name+":514" && !c.clean {
 			n += int(c.Written())
-			if !c.closed {
+			if !c.given {
 				n += tail
 			}
 		}
@@ -403,7 +404,7 @@ func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Co
 	go func() { // ends with the connection
 		end := <-pipe.Ended()
 		c.mu.Lock()
-		c.clean = c.half && end.Kind == transport.EndFIN
+		c.over, c.clean = true, c.half && end.Kind == transport.EndFIN
 		c.mu.Unlock()
 		c.ended <- end
 	}()
@@ -421,10 +422,11 @@ func (c *conn) HalfClose() error {
 	return c.Pipe.HalfClose()
 }
 
-// Close implements delivery.Conn. A connection that carried nothing and is closed by the bridge explains nothing.
+// Close implements delivery.Conn. A connection that carried nothing and is closed by the bridge explains nothing; one
+// that the receiver ended explains that the tail before it came again.
 func (c *conn) Close() {
 	c.mu.Lock()
-	c.closed = c.closed || c.Written() == 0
+	c.given = c.given || !c.over && c.Written() == 0
 	c.mu.Unlock()
 	c.Pipe.Close()
 }

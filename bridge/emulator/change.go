@@ -27,7 +27,7 @@ func (t *Tenant) rewrite(name, id string, content bool) bool {
 		now = r.Changed.Add(100)
 	}
 	r.Changed = now
-	r.fields = maps.Clone(r.fields) // answers under way hold the old ones
+	r.fields = maps.Clone(r.fields) // who has a copy of the record keeps the old ones
 	r.fields[a.changed] = microsoftTime(now)
 	what := r.fields
 	if id != r.ID {
@@ -45,6 +45,7 @@ func (t *Tenant) rewrite(name, id string, content bool) bool {
 		what["comments"] = []any{map[string]any{"comment": "looked at " + microsoftTime(now), "createdByDisplayName": "analyst"}}
 		what["investigationState"] = "Running"
 	}
+	r.write(a)
 	return true
 }
 

@@ -22,6 +22,8 @@ type Record struct {
 	Visible time.Time // from when on the API shows it; zero: at once
 	Carried []string  // ids of the alerts in an incident of Defender XDR
 	fields  map[string]any
+	whole   json.RawMessage // fields, once a tenant has the record
+	bare    json.RawMessage // the same without what has to be asked for by $expand
 }
 
 // Faults are how often an answer goes wrong, each from 0 to 1, and how long Retry-After asks to wait.
@@ -89,6 +91,7 @@ func (t *Tenant) Add(api string, r Record) {
 	if member := apis[api].created; member != "" && r.fields != nil {
 		r.fields[member] = microsoftTime(r.Created)
 	}
+	r.write(apis[api])
 	at, ok := t.places[place{api, r.ID}]
 	if !ok {
 		at = len(t.records[api])
@@ -98,6 +101,22 @@ func (t *Tenant) Add(api string, r Record) {
 	t.places[place{api, r.ID}] = at
 	for _, id := range r.Carried {
 		t.places[place{api, id}] = at
+	}
+}
+
+// write keeps what pages say of the record: it is in many of them.
+func (r *Record) write(a *api) {
+	var err error
+	if r.whole, err = json.Marshal(r.fields); err != nil {
+		panic(err)
+	}
+	r.bare = r.whole
+	if a.expand != "" {
+		fields := maps.Clone(r.fields)
+		fields[a.expand] = []any{}
+		if r.bare, err = json.Marshal(fields); err != nil {
+			panic(err)
+		}
 	}
 }
 
@@ -267,30 +286,28 @@ func (t *Tenant) rows(a *api, q query) []Record {
 // page writes one page of rows.
 func (t *Tenant) page(r *http.Request, a *api, q query, rows []Record) []byte {
 	shown := q.page(rows)
-	list := make([]map[string]any, 0, len(shown))
-	for _, row := range shown {
-		fields := row.fields
-		if a.expand != "" && !q.expanded {
-			fields = maps.Clone(fields)
-			fields[a.expand] = []any{}
+	page := []byte("[")
+	for i, row := range shown {
+		if i > 0 {
+			page = append(page, ',')
 		}
-		list = append(list, fields)
-	}
-	var answer any = list
-	if a.usualTop > 0 {
-		page := map[string]any{"@odata.context": "https://" + r.Host + "/$metadata", "value": list}
-		if end := q.skip + len(shown); a.links && end < len(rows) && end <= a.maxSkip {
-			next := *r.URL
-			v := next.Query()
-			v.Set("$skip", strconv.Itoa(end))
-			next.RawQuery, next.Host, next.Scheme = v.Encode(), r.Host, "http"
-			page["@odata.nextLink"] = next.String()
+		if q.expanded {
+			page = append(page, row.whole...)
+		} else {
+			page = append(page, row.bare...)
 		}
-		answer = page
 	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		panic(err)
+	page = append(page, ']')
+	if a.usualTop == 0 {
+		return page
 	}
-	return body
+	page = fmt.Appendf(nil, `{"@odata.context":%q,"value":%s`, "https://"+r.Host+"/$metadata", page)
+	if end := q.skip + len(shown); a.links && end < len(rows) && end <= a.maxSkip {
+		next := *r.URL
+		v := next.Query()
+		v.Set("$skip", strconv.Itoa(end))
+		next.RawQuery, next.Host, next.Scheme = v.Encode(), r.Host, "http"
+		page = fmt.Appendf(page, `,"@odata.nextLink":%q`, next.String())
+	}
+	return append(page, '}')
 }

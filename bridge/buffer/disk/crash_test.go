@@ -58,7 +58,7 @@ func crashBatch(n int) buffer.Batch {
 
 func (w *world) options() Options {
 	return Options{
-		Dir: w.dir, MaxSize: 1 << 20, FS: w.f, Transaction: w.f.Commit, segmentSize: 1500, noSync: true,
+		Dir: w.dir, MaxSize: 1 << 20, FS: w.f, Transaction: w.f.Commit, segmentSize: 1500, Simulated: true,
 		Now: func() time.Time { return time.Unix(5000, 0) },
 	}
 }

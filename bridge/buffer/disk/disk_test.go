@@ -26,7 +26,7 @@ func TestModel(t *testing.T) {
 		dir := t.TempDir()
 		return func(o buffertest.Options) (buffer.Buffer, error) {
 			// Small segments, so that a run of the model goes through many.
-			return Open(Options{Dir: dir, MaxSize: o.MaxSize, Retain: o.Retain, Now: o.Now, segmentSize: 20_000, noSync: true})
+			return Open(Options{Dir: dir, MaxSize: o.MaxSize, Retain: o.Retain, Now: o.Now, segmentSize: 20_000, Simulated: true})
 		}
 	})
 }

@@ -35,10 +35,12 @@ type Options struct {
 	FS vfs.FS
 	// Transaction surrounds each commit of the index; nil: commit alone. A test may let it fail before or after.
 	Transaction func(commit func() error) error
+	// Simulated says that FS and Transaction know what is on disk: the index is not synced, and the reserve is next to
+	// nothing. For tests.
+	Simulated bool
 
 	segmentSize int64
 	keep        int64 // bytes of released records that each destination can be given again; -1: none
-	noSync      bool  // of the index, and next to no reserve; for tests that simulate what is on disk
 }
 
 const (
@@ -132,7 +134,7 @@ func (b *Buffer) open() error {
 	}
 	// Where there is a reserve there was an index: see indexMissing.
 	b.reserve = reserve{path: filepath.Join(b.dir, reserveName), size: reserveSize}
-	if b.opts.noSync {
+	if b.opts.Simulated {
 		b.reserve.size = 1
 	}
 	b.reserve.hold()
@@ -171,7 +173,7 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	if err := checkMetas(path); err != nil {
 		return err
 	}
-	if b.db, err = openIndex(path, b.opts.noSync); err != nil {
+	if b.db, err = openIndex(path, b.opts.Simulated); err != nil {
 		return err
 	}
 	fresh := false

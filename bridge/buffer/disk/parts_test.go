@@ -240,7 +240,7 @@ func TestNotes(t *testing.T) {
 }
 
 func TestQuarantine(t *testing.T) {
-	o := Options{Dir: t.TempDir(), noSync: true}
+	o := Options{Dir: t.TempDir(), Simulated: true}
 	b := open(t, o)
 	q := b.Quarantine()
 	r := buffer.Record{Number: 7, Source: "s", API: "alerts", Key: "k", Raw: []byte("{bad"), Pulled: time.Unix(5, 0).UTC()}
@@ -337,7 +337,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 
 // TestIndexStaysSound: after much use bbolt finds nothing wrong with the index.
 func TestIndexStaysSound(t *testing.T) {
-	b := open(t, Options{Dir: t.TempDir(), segmentSize: 20_000, noSync: true})
+	b := open(t, Options{Dir: t.TempDir(), segmentSize: 20_000, Simulated: true})
 	q := openQueue(t, b, "d")
 	for i := range 30 {
 		appendNumbered(t, b, i*50, 50)

@@ -89,7 +89,7 @@ func (q *quarantine) ready() (err error) {
 	if q.db != nil {
 		return nil
 	}
-	if q.db, err = openIndex(q.path, q.opts.noSync); err != nil {
+	if q.db, err = openIndex(q.path, q.opts.Simulated); err != nil {
 		return err
 	}
 	err = guard(func() error {

@@ -46,7 +46,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if err := vfs.Remove(vfs.System{}, made); err != nil {
 		return err
 	}
-	if b.db, err = openIndex(made, b.opts.noSync); err != nil {
+	if b.db, err = openIndex(made, b.opts.Simulated); err != nil {
 		return err
 	}
 	err = guard(r.run)
@@ -61,7 +61,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if err != nil {
 		return explain(b.dir, err)
 	}
-	if b.db, err = openIndex(path, b.opts.noSync); err != nil {
+	if b.db, err = openIndex(path, b.opts.Simulated); err != nil {
 		return err
 	}
 	return b.load()

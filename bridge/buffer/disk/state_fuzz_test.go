@@ -21,7 +21,7 @@ const (
 
 func fuzzOptions(dir string) Options {
 	return Options{
-		Dir: dir, segmentSize: 4000, noSync: true, Retain: 1000 * time.Hour,
+		Dir: dir, segmentSize: 4000, Simulated: true, Retain: 1000 * time.Hour,
 		Now: func() time.Time { return stateNow },
 	}
 }
