@@ -209,7 +209,11 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 
 // chunk takes what goes into one write: what has to be sent again first, then what is rendered. Nothing new is taken
 // after the end of ctx.
+// The chunk is valid until the next one.
 func (w *Worker) chunk(ctx context.Context) (chunk []item, events int) {
+	clear(w.chunks)
+	chunk = w.chunks[:0]
+	defer func() { w.chunks = chunk }()
 	size, most := 0, chunkBytes
 	if w.limiter != nil {
 		most = 1

@@ -26,11 +26,11 @@ type item struct {
 	number    uint64
 	frames    []byte
 	events    int
-	sent      bool          // was sent before: sending it again is a repeat
-	delivered bool          // was released before, and is sent again for safety (confirm = "ack")
-	repeats   int           // how often it was sent again after that
-	since     time.Time     // Microsoft's own time on it, for the latency
-	record    buffer.Record // for quarantine
+	sent      bool           // was sent before: sending it again is a repeat
+	delivered bool           // was released before, and is sent again for safety (confirm = "ack")
+	repeats   int            // how often it was sent again after that
+	since     time.Time      // Microsoft's own time on it, for the latency
+	record    *buffer.Record // for quarantine; nil in tests of the ledger alone
 }
 
 // ledger knows of each record on which connection it was sent and decides, when a connection ends, what is confirmed
@@ -74,6 +74,7 @@ func (l *ledger) next() (item, bool) {
 		return item{}, false
 	}
 	it := l.again[0]
+	l.again[0] = item{} // its frames are not kept by what waits behind it
 	l.again = l.again[1:]
 	return it, true
 }
@@ -90,8 +91,8 @@ func (l *ledger) ended() (confirmed []item) {
 		return nil
 	}
 	cut := tailStart(l.current, tailBytes)
-	confirmed = l.current[:cut]
-	l.held = append(l.held, l.current[cut:])
+	confirmed = l.current[:cut:cut]
+	l.held = append(l.held, slices.Clone(l.current[cut:])) // of its own, so that the rest can go before
 	l.clear()
 	if cut > 0 {
 		l.progress()
@@ -115,6 +116,7 @@ func (l *ledger) survived() (confirmed []item) {
 		return nil
 	}
 	confirmed = l.held[0]
+	l.held[0] = nil
 	l.held = l.held[1:]
 	l.progress()
 	return confirmed

@@ -68,7 +68,8 @@ const (
 	checkEvery  = 5 * time.Minute        // an idle destination is connected to, so that its state is true
 	chunkBytes  = 64 << 10               // one write
 	takeRecords = 2000
-	takeBytes   = 1 << 20
+	takeBytes   = 256 << 10 // small, since the last record under way keeps all of them in memory
+	takeAhead   = 4         // so many are rendered ahead
 )
 
 // Worker delivers to one destination.
@@ -81,7 +82,8 @@ type Worker struct {
 	pending []item      // of the batch at hand, not yet sent
 	growth  float64     // bytes of frames for each byte of Raw, of the last batch; the taker's
 	block   []byte      // of a write; used again for the next
-	release chan []item // to the releaser
+	chunks  []item      // of a write
+	release releases    // what is confirmed and not on disk
 
 	peers   peers
 	tries   int           // rounds of dials in a row that failed
@@ -115,7 +117,7 @@ type mark struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, 1), release: make(chan []item), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, takeAhead), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -155,7 +157,7 @@ func (w *Worker) Run(ctx context.Context) {
 	w.spare.drop()
 	w.better.drop()
 	helpers.Wait()
-	close(w.release)
+	w.release.end()
 	<-released
 	w.setState(StateStopped, nil)
 }
@@ -209,11 +211,7 @@ func (w *Worker) take(ctx context.Context) {
 		}
 		items, filtered := w.render(records)
 		if len(filtered) > 0 {
-			select {
-			case w.release <- filtered:
-			case <-ctx.Done():
-				return
-			}
+			w.release.put(filtered, 0)
 		}
 		if len(items) == 0 {
 			continue
@@ -234,7 +232,7 @@ func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
 		start := len(frames)
 		var it item
 		frames, it.events, it.since = w.o.Renderer.Render(frames, &records[i])
-		it.number, it.record = records[i].Number, records[i]
+		it.number, it.record = records[i].Number, &records[i]
 		if it.events == 0 {
 			filtered = append(filtered, it)
 			continue
@@ -259,12 +257,13 @@ func (w *Worker) room(records []buffer.Record) int {
 	return min(int(float64(raw)*w.growth*1.1)+4096, 4<<20)
 }
 
-// releaser stores releases, and counts them when they are on disk. It ends when the channel is closed.
+// releaser stores releases, and counts them when they are on disk. It ends with w.release.
 func (w *Worker) releaser() {
-	for items := range w.release {
-		numbers := make([]uint64, len(items))
+	var numbers []uint64
+	for items := w.release.take(); items != nil; items = w.release.take() {
+		numbers = numbers[:0]
 		for i := range items {
-			numbers[i] = items[i].number
+			numbers = append(numbers, items[i].number)
 		}
 		for {
 			err := w.o.Queue.Release(w.hard, numbers)
@@ -299,13 +298,13 @@ func fresh(items []item) []item {
 	return out
 }
 
-// releaseItems hands confirmed records to the releaser, and waits while it is busy with earlier ones: so no more than
-// one connection is ever confirmed and not on disk.
+// releaseItems hands confirmed records to the releaser, and waits while one connection of them waits for it already: a
+// crash repeats no more than that and what is being stored.
 func (w *Worker) releaseItems(items []item) {
 	if len(items) == 0 {
 		return
 	}
-	w.release <- items
+	w.release.put(items, w.o.ConfirmBytes)
 	for _, it := range w.ledger.convicted() {
 		w.setAside(it)
 	}
@@ -316,14 +315,14 @@ const ReasonRefused = "the receiver ended the connection each time this record w
 
 // setAside quarantines a record that the receiver ended three connections over, while it took others.
 func (w *Worker) setAside(it item) {
-	if _, err := w.o.Quarantine.Put(it.record, w.o.Name+": "+ReasonRefused); err != nil {
+	if _, err := w.o.Quarantine.Put(*it.record, w.o.Name+": "+ReasonRefused); err != nil {
 		w.problem("a record cannot be set aside", err)
 		w.ledger.again = append(w.ledger.again, it)
 		return
 	}
 	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", ReasonRefused)
 	it.events = 0 // not delivered
-	w.release <- []item{it}
+	w.release.put([]item{it}, 0)
 }
 
 // pause waits; it returns false when ctx ended first.
