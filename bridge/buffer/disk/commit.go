@@ -35,9 +35,10 @@ type committer struct {
 	// dropFailed is how many bytes dropping was last asked for in vain, 0 when it was not. Until something is released
 	// or appended it need not be asked for as many again.
 	dropFailed int64
-	scratch    map[keyID]keys.State
-	block      []byte // the writers\' buffer; one is in use at a time
-	broken     error  // the index cannot be read any more
+	scratch    map[keyID]keys.State // of a decision
+	states     map[keyID]keys.State // of a plan
+	block      []byte               // the writers\' buffer; one is in use at a time
+	broken     error                // the index cannot be read any more
 }
 
 // run is the committer: it takes what was asked meanwhile as one group, commits it, and answers. A lone request waits

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	mathbits "math/bits"
@@ -9,6 +10,8 @@ import (
 // keyID stands for a source and a key: the first half of the SHA-256 of both. Two keys with one id would need 2^64
 // keys to be likely, and making one on purpose is out of reach.
 type keyID [16]byte
+
+func (k keyID) compare(other keyID) int { return bytes.Compare(k[:], other[:]) }
 
 // keyIDOf returns the id of a source's key. scratch is reused.
 func keyIDOf(scratch []byte, source, key string) (keyID, []byte) {

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -24,7 +23,7 @@ const (
 
 // keyIndex is what is known of all keys. The committer alone uses it.
 type keyIndex struct {
-	recent      map[keyID]keys.State
+	recent      recentKeys
 	blobs       uint64       // number of the last value in bucketRecent
 	generations []generation // oldest first, their numbers ascend
 	filters     filters
@@ -39,7 +38,7 @@ type generation struct {
 
 // load reads the map and the filters.
 func (k *keyIndex) load(tx *bolt.Tx) error {
-	k.recent, k.blobs, k.generations, k.filters = make(map[keyID]keys.State), 0, nil, filters{}
+	k.recent, k.blobs, k.generations, k.filters = newRecentKeys(), 0, nil, filters{}
 	cursor := tx.Bucket(bucketRecent).Cursor()
 	for seq, blob := cursor.First(); seq != nil; seq, blob = cursor.Next() {
 		k.blobs = binary.BigEndian.Uint64(seq)
@@ -55,7 +54,7 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 			if !ok {
 				return damaged("the list of recent keys")
 			}
-			k.recent[keyID(blob[:16])] = state
+			k.recent.set(keyID(blob[:16]), state)
 			blob = blob[17+int(blob[16])*16:]
 		}
 	}
@@ -72,7 +71,7 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 
 // lookup returns what is remembered of a key.
 func (k *keyIndex) lookup(tx *bolt.Tx, id keyID) (keys.State, bool) {
-	if s, ok := k.recent[id]; ok {
+	if s, ok := k.recent.get(id); ok {
 		return s, true
 	}
 	if len(k.generations) == 0 {
@@ -124,12 +123,12 @@ func (k *keyIndex) applied(states map[keyID]keys.State) {
 	}
 	k.blobs++
 	for id, s := range states {
-		k.recent[id] = s
+		k.recent.set(id, s)
 	}
 }
 
 // full tells whether the map should become a generation.
-func (k *keyIndex) full() bool { return len(k.recent) >= generationKeys }
+func (k *keyIndex) full() bool { return k.recent.len() >= generationKeys }
 
 // expired tells whether the oldest generation is past its time.
 func (k *keyIndex) expired(now int64) bool {
@@ -142,11 +141,7 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	if n := len(k.generations); n > 0 {
 		g.id = k.generations[n-1].id + 1
 	}
-	ids := make([]keyID, 0, len(k.recent))
-	for id := range k.recent {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b keyID) int { return bytes.Compare(a[:], b[:]) })
+	ids := k.recent.ids()
 	bucket, err := tx.Bucket(bucketKeys).CreateBucket(bigEndian(g.id))
 	if err != nil {
 		return g, err
@@ -156,7 +151,7 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	for _, id := range ids {
 		g.filter.add(id)
 		start := len(values)
-		state := k.recent[id]
+		state, _ := k.recent.get(id)
 		values = state.Append(values)
 		// bbolt keeps the value until the commit, and copies the key.
 		if err := bucket.Put(id[:], values[start:len(values):len(values)]); err != nil {
@@ -179,7 +174,7 @@ func (k *keyIndex) folded(g generation) {
 	k.filters.add(g.id, g.filter)
 	g.filter = nil
 	k.generations = append(k.generations, g)
-	k.recent = make(map[keyID]keys.State)
+	k.recent.clear()
 	k.blobs = 0
 }
 

@@ -98,7 +98,7 @@ func Open(opts Options) (*Buffer, error) {
 		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	b.logDir = filepath.Join(b.dir, logName)
-	b.scratch, b.block = map[keyID]keys.State{}, make([]byte, 0, writeSize+4096)
+	b.scratch, b.states, b.block = map[keyID]keys.State{}, map[keyID]keys.State{}, make([]byte, 0, writeSize+4096)
 	if err := b.open(); err != nil {
 		return nil, errors.Join(err, b.release())
 	}

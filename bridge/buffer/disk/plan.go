@@ -27,8 +27,8 @@ type plan struct {
 	unsaved    int
 	accepted   int64 // bytes of this plan's records that some destination wants
 
-	sources     []string // that got their number in this plan
-	states      map[keyID]keys.State
+	sources     []string             // that got their number in this plan
+	states      map[keyID]keys.State // valid until the next plan
 	checkpoints map[string][]byte
 
 	progress    map[*destination]*progress // copies of those that move
@@ -44,10 +44,11 @@ type plan struct {
 func newPlan(b *Buffer) *plan {
 	p := &plan{
 		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropFailed: b.dropFailed,
-		changed: map[uint64]*segment{}, states: map[keyID]keys.State{}, checkpoints: map[string][]byte{},
+		changed: map[uint64]*segment{}, states: b.states, checkpoints: map[string][]byte{},
 		progress: map[*destination]*progress{}, settlements: map[*destination][]settlement{},
 		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
 	}
+	clear(p.states)
 	p.end.commits++
 	return p
 }

@@ -27,7 +27,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 		return err
 	}
 	r := rebuilder{b: b, ids: map[string]int{}, positions: map[string]savedPosition{}}
-	r.keys.recent, r.keys.filters = map[keyID]keys.State{}, filters{}
+	r.keys.recent, r.keys.filters = newRecentKeys(), filters{}
 	// Nothing is touched before it is clear that this version may.
 	if err := r.findID(ids); err != nil {
 		return err
@@ -205,10 +205,10 @@ func (r *rebuilder) frame(s *segment, body []byte, size int64) error {
 	}
 	r.b.report.Rebuilt++
 	id, _ := keyIDOf(nil, string(v.source), string(v.key))
-	old, seen := r.keys.recent[id]
+	old, seen := r.keys.recent.get(id)
 	_, state := keys.Decide(old, seen, v.changed, v.hash)
 	state.Number = v.number
-	r.keys.recent[id] = state
+	r.keys.recent.set(id, state)
 	if r.keys.full() {
 		return r.fold()
 	}
@@ -230,7 +230,7 @@ func (r *rebuilder) fold() error {
 
 // write makes the new index.
 func (r *rebuilder) write() error {
-	if len(r.keys.recent) > 0 {
+	if r.keys.recent.len() > 0 {
 		if err := r.fold(); err != nil {
 			return err
 		}
