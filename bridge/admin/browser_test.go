@@ -58,7 +58,7 @@ func TestBrowser(t *testing.T) {
 				chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
 				chromedp.Click(`details:last-of-type summary`),
 				chromedp.Evaluate(`document.querySelector("details:last-of-type").open`, &shown),
-				chromedp.FullScreenshot(&shot, 90))
+				chromedp.FullScreenshot(&shot, 100))
 			if err != nil {
 				t.Fatalf("%s at %d: %v", name, width, err)
 			}
@@ -66,7 +66,7 @@ func TestBrowser(t *testing.T) {
 				t.Errorf("%s at %d px: %d plots, %d px too wide, event shown: %v", name, width, plots, overflow, shown)
 			}
 			if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-				if err := os.WriteFile(filepath.Join(dir, name+map[int64]string{390: "-narrow", 1600: "-wide"}[width]+".jpg"), shot, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, name+map[int64]string{390: "-narrow", 1600: "-wide"}[width]+".png"), shot, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -124,12 +124,12 @@ func contrast(t *testing.T, ctx context.Context, scheme string) {
 		var poor []string
 		var shot []byte
 		err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-			chromedp.Navigate(serve(t, name, nil).URL), chromedp.WaitVisible(`[data-plot="latency"] canvas`), chromedp.Evaluate(measure, &poor), chromedp.FullScreenshot(&shot, 90))
+			chromedp.Navigate(serve(t, name, nil).URL), chromedp.WaitVisible(`[data-plot="latency"] canvas`), chromedp.Evaluate(measure, &poor), chromedp.FullScreenshot(&shot, 100))
 		if err != nil || len(poor) > 0 {
 			t.Errorf("%s: %v; hard to read: %q", name, err, poor)
 		}
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+scheme+".jpg"), shot, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), shot, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
