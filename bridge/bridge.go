@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -78,7 +79,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{config: c, options: o, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now(), ended: make(chan struct{}, 1)}
 	b.hostname = thisHost()
 	var err error
-	if b.buffer, err = disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
+	if b.buffer, err = openBuffer(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
 		FS: o.FS, Transaction: o.Commit, Simulated: o.FS != nil}); err != nil {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
@@ -87,6 +88,19 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 		return nil, errors.Join(err, b.buffer.Close())
 	}
 	return b, nil
+}
+
+// openPatience is how long a start waits for the state directory: a command that reads it, such as siembridge status,
+// may have it for a moment.
+const openPatience = 5 * time.Second
+
+func openBuffer(o disk.Options) (*disk.Buffer, error) {
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		b, err := disk.Open(o)
+		if err == nil || !errors.Is(err, buffer.ErrLocked) || time.Since(begun) > openPatience {
+			return b, err
+		}
+	}
 }
 
 func (b *Bridge) build() error {
