@@ -382,7 +382,7 @@ func readable(got emulator.Received) string {
 
 // short makes a value fit a line.
 func short(s string) string {
-	s = visible([]byte(s))
+	s = visible(s)
 	if r := []rune(s); len(r) > 80 {
 		s = string(r[:77]) + "..."
 	}

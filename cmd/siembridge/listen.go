@@ -40,7 +40,7 @@ func newListenCommand() *cobra.Command {
 		frames, malformed := 0, 0
 		receiver, err := emulator.Listen(*address, config, func(got emulator.Received) {
 			frames++
-			fmt.Fprintln(out, visible(got.Frame))
+			fmt.Fprintln(out, visible(string(got.Frame)))
 			if got.Err != nil {
 				malformed++
 				fmt.Fprintln(out, "  ! "+got.Err.Error())
@@ -61,8 +61,9 @@ func newListenCommand() *cobra.Command {
 	return c
 }
 
-// visible shows tabs as ⇥ and other control characters as ?, so that a frame cannot drive the terminal.
-func visible(frame []byte) string {
+// visible shows tabs as ⇥ and other control characters as ?, so that what came from outside cannot drive the
+// terminal.
+func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
@@ -71,5 +72,5 @@ func visible(frame []byte) string {
 			return '?'
 		}
 		return r
-	}, string(frame))
+	}, text)
 }

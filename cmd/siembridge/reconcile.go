@@ -103,7 +103,7 @@ func writeReport(out io.Writer, r *control.Report) error {
 
 func writeIDs(out io.Writer, what string, ids control.IDs) {
 	for _, id := range ids.IDs {
-		fmt.Fprintf(out, "! %s: %s\n", what, id)
+		fmt.Fprintf(out, "! %s: %s\n", what, visible(id))
 	}
 	if more := ids.Count - len(ids.IDs); more > 0 {
 		fmt.Fprintf(out, "! %s: %d more\n", what, more)
