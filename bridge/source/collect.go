@@ -16,6 +16,7 @@ type collector struct {
 	noUpdates bool
 	evidence  bool
 	note      func(buffer.Outcome)
+	position  func() []byte // what is stored with each batch: up to where its records reach; nil: nothing
 
 	records []buffer.Record
 	bytes   int
@@ -47,15 +48,19 @@ func (c *collector) record(api defender.API, p defender.Part) buffer.Record {
 		Pulled: now, Old: !p.Changed.IsZero() && now.Sub(p.Changed) > oldAfter, Raw: p.Record}
 }
 
+// add takes a record. A batch that is full is stored before it, when the position is still the one behind the batch.
 func (c *collector) add(api defender.API, p defender.Part) error {
+	if !p.Summary && (c.bytes >= batchBytes || len(c.records) >= batchRecords) {
+		if err := c.flush(nil); err != nil {
+			return err
+		}
+	}
 	r := c.record(api, p)
 	if p.Summary {
 		r.Summary = max(1, len(c.records)-c.first)
 	}
 	c.records = append(c.records, r)
-	if c.bytes += len(p.Record); c.bytes >= batchBytes || len(c.records) >= batchRecords {
-		return c.flush(nil)
-	}
+	c.bytes += len(p.Record)
 	return nil
 }
 
@@ -70,8 +75,11 @@ func (c *collector) remember(api defender.API, p defender.Part) error {
 	return c.append(buffer.Batch{Source: c.source, NoUpdates: true, Records: []buffer.Record{r}})
 }
 
-// flush appends what there is, with a new checkpoint unless it is nil.
+// flush appends what there is, with a new checkpoint; nil: the position, if there is one.
 func (c *collector) flush(checkpoint []byte) error {
+	if checkpoint == nil && c.position != nil {
+		checkpoint = c.position()
+	}
 	if len(c.records) == 0 && checkpoint == nil {
 		return nil
 	}

@@ -1,9 +1,6 @@
 package source
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/siembridge/siembridge/bridge/buffer"
-	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // FileOptions describe a source that reads files.
@@ -33,30 +26,35 @@ type FileOptions struct {
 	Evidence     bool      // a record for each piece of evidence, in place of one for the alert
 	Stdin        io.Reader // for "-"; nil: os.Stdin
 	Buffer       buffer.Appender
+	SetAside     func(r buffer.Record, reason string) error // what cannot be read; nil: it is only logged
 	Metrics      *Metrics
 	Logger       *slog.Logger
 }
 
 // File reads records of any supported API from files: one record a line, or whole documents (a page, a list, a record),
-// plain, gzip (.gz) or zstd (.zst). What is no JSON becomes a record too, and is delivered in a minimal form.
+// plain, gzip (.gz) or zstd (.zst). What is no JSON becomes a record too, and is delivered in a minimal form. How far
+// each file was read is stored together with its records, so that nothing is read twice after a crash.
 type File struct {
 	o         FileOptions
 	log       *slog.Logger
 	positions map[string]filePosition
+	stuck     map[string]stuck // files that cannot be read on until they change
 
 	mu     sync.Mutex
 	status Status
+	work   fileWork
 }
 
-// filePosition is how far a file was read.
-type filePosition struct {
-	Offset int64 `json:"offset"` // of the next line; a document or compressed file: its size
-	Size   int64 `json:"size"`   // when it was looked at last
+// stuck is why a file cannot be read on.
+type stuck struct {
+	size     int64
+	modified time.Time
+	err      error
 }
 
 // NewFile prepares a source; Run does the work.
 func NewFile(o FileOptions) (*File, error) {
-	f := &File{o: o, log: o.Logger.With("source", o.Name), positions: map[string]filePosition{}}
+	f := &File{o: o, log: o.Logger.With("source", o.Name), positions: map[string]filePosition{}, stuck: map[string]stuck{}}
 	f.status.State = "starting"
 	if o.Path == "-" {
 		return f, nil
@@ -70,15 +68,7 @@ func NewFile(o FileOptions) (*File, error) {
 // Run reads until ctx ends; standard input until its end, which is ErrEnded.
 func (f *File) Run(ctx context.Context) error {
 	if f.o.Path == "-" {
-		in := f.o.Stdin
-		if in == nil {
-			in = os.Stdin
-		}
-		b := f.newBatch(ctx)
-		_, err := f.lines(in, b, true)
-		if err == nil {
-			err = b.flush()
-		}
+		err := f.readStdin(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -119,7 +109,7 @@ func (f *File) restore() error {
 	return nil
 }
 
-// look reads what is new in all files.
+// look reads what is new in all files. One that cannot be read does not keep the others from being read.
 func (f *File) look(ctx context.Context) {
 	paths, _ := filepath.Glob(f.o.Path) // the pattern was checked
 	if len(paths) == 0 && !strings.ContainsAny(f.o.Path, `*?[`) {
@@ -127,16 +117,47 @@ func (f *File) look(ctx context.Context) {
 		return
 	}
 	sort.Strings(paths)
+	f.survey(paths)
+	var failures []error
 	for _, path := range paths {
+		err := f.read(ctx, path)
 		if ctx.Err() != nil {
 			return
 		}
-		if err := f.read(ctx, path); err != nil && ctx.Err() == nil {
-			f.failed(fmt.Errorf("%s: %w", path, err))
-			return
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", path, err))
 		}
 	}
-	f.worked("ok")
+	switch len(failures) {
+	case 0:
+		f.worked("ok")
+	case 1:
+		f.failed(failures[0])
+	default:
+		f.failed(fmt.Errorf("%w (and %d files more)", failures[0], len(failures)-1))
+	}
+}
+
+// readStdin reads standard input to its end.
+func (f *File) readStdin(ctx context.Context) error {
+	in := f.o.Stdin
+	if in == nil {
+		in = os.Stdin
+	}
+	size := int64(0)
+	if file, ok := in.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	f.work.total.Store(size)
+	b := f.newBatch(ctx, "")
+	r := newReading(b, &countingReader{ctx, in, &f.work.read}, true, true)
+	r.once = true
+	if err := r.run(); err != nil {
+		return err
+	}
+	return b.flush(nil)
 }
 
 // read reads what is new in one file and stores it with the new position.
@@ -151,179 +172,59 @@ func (f *File) read(ctx context.Context, path string) error {
 		return err
 	}
 	at := f.positions[path]
-	if info.Size() < at.Offset { // another file of the same name
+	if !at.of(file, info.Size()) { // another file of the same name
 		at = filePosition{}
 	}
-	if info.Size() == at.Offset {
+	if at.finished(path, info.Size()) {
 		return nil
 	}
-	settled := at.Size == info.Size()
-	b := f.newBatch(ctx)
-	b.path = path
-	b.at = filePosition{Offset: at.Offset, Size: info.Size()}
-	switch {
-	case strings.HasSuffix(path, ".gz"), strings.HasSuffix(path, ".zst"):
-		in, err := decompress(file, path)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		if _, err := f.lines(in, b, true); err != nil {
-			return err
-		}
-		b.at.Offset = info.Size()
-	default:
-		if _, err := file.Seek(at.Offset, io.SeekStart); err != nil {
-			return err
-		}
-		n, err := f.lines(io.LimitReader(file, info.Size()-at.Offset), b, settled)
-		if err != nil {
-			return err
-		}
-		b.at.Offset = at.Offset + n
+	if s := f.stuck[path]; s.err != nil && s.size == info.Size() && s.modified.Equal(info.ModTime()) {
+		return s.err
 	}
-	return b.flush()
-}
-
-func decompress(r io.Reader, path string) (io.ReadCloser, error) {
-	if strings.HasSuffix(path, ".gz") {
-		return gzip.NewReader(r)
+	delete(f.stuck, path)
+	err = f.readFrom(ctx, file, path, at, info.Size())
+	if errors.Is(err, errRewritten) {
+		f.log.Info("the file was written anew: it is read again, and what was read before is recognised", "file", path)
+		err = f.readFrom(ctx, file, path, filePosition{}, info.Size())
 	}
-	d, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	return d.IOReadCloser(), nil
-}
-
-// lines reads records and returns how many bytes are done with. A first line that is not JSON by itself begins a
-// document, which is read as a whole. complete: nothing will be appended to the last line any more.
-func (f *File) lines(r io.Reader, b *fileBatch, complete bool) (done int64, err error) {
-	in := bufio.NewReaderSize(r, 1<<20)
-	if mark, err := in.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = in.Discard(3)
-		done = 3
-	}
-	for first := true; ; first = false {
-		line, err := readLine(in)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return done, err
-		}
-		text := bytes.TrimSpace(line)
-		api, _, record := defender.Detect(text)      // false for what is no JSON
-		record = record && api != defender.Incidents // an incident has alerts to split off
-		whole := record || len(text) > 0 && jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-		ended := errors.Is(err, io.EOF)
-		switch {
-		case len(text) == 0:
-		case record:
-			if err := b.add(api, bytes.Clone(text)); err != nil {
-				return done, err
-			}
-		case whole:
-			if err := b.document(bytes.NewReader(text), text); err != nil {
-				return done, err
-			}
-		case first && (text[0] == '{' || text[0] == '[') && !ended:
-			counted := &countingReader{r: io.MultiReader(bytes.NewReader(line), in)}
-			err := b.document(counted, nil)
-			if errors.Is(err, defender.ErrTruncated) && !complete {
-				return done, nil // it is being written, and read again; its first records will be recognised
-			}
-			return done + counted.n, err
-		case ended && !complete:
-			return done, nil
-		default:
-			if err := b.add(defender.Unknown, bytes.Clone(text)); err != nil {
-				return done, err
-			}
-		}
-		done += int64(len(line))
-		if ended {
-			return done, nil
-		}
-	}
-}
-
-// readLine reads one line with its line feed, at most MaxRecord bytes of it.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	line, err := in.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
-	}
-	long := bytes.Clone(line)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		if len(long) > buffer.MaxRecord {
-			return nil, fmt.Errorf("a line is longer than %d bytes; it is no record", buffer.MaxRecord)
-		}
-		line, err = in.ReadSlice('\n')
-		long = append(long, line...)
-	}
-	return long, err
-}
-
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// fileBatch collects records of a file and appends them with the position behind them.
-type fileBatch struct {
-	collector
-	f    *File
-	path string // "": no position is kept
-	at   filePosition
-}
-
-func (f *File) newBatch(ctx context.Context) *fileBatch {
-	return &fileBatch{f: f, collector: collector{ctx: ctx, source: f.o.Name, buffer: f.o.Buffer, noUpdates: f.o.NoUpdates,
-		evidence: f.o.Evidence, note: f.note}}
-}
-
-// document adds the records of a JSON text. whole is the text when it is one line: a text without a known record in it
-// becomes a record itself.
-func (b *fileBatch) document(r io.Reader, whole []byte) error {
-	page, err := defender.Split(defender.Unknown, r, func(raw []byte) error {
-		api, legacy, _ := defender.Detect(raw)
-		if legacy {
-			b.f.log.Warn("a record is of Graph's first alerts API, whose fields are not mapped; use alerts_v2")
-		}
-		return b.add(api, raw)
-	})
-	if page.TooLarge > 0 {
-		b.f.log.Error("records are larger than 32 MiB and were passed over; look them up in the Defender portal", "file", b.path, "records", page.TooLarge)
-	}
-	if err != nil && whole != nil && b.ctx.Err() == nil {
-		var stored *storeError
-		if !errors.As(err, &stored) {
-			return b.add(defender.Unknown, bytes.Clone(whole))
-		}
+	var stored *storeError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &stored) {
+		f.stuck[path] = stuck{info.Size(), info.ModTime(), err}
 	}
 	return err
 }
 
-func (b *fileBatch) add(api defender.API, raw []byte) error {
-	_, err := b.collect(api, raw)
-	return err
-}
-
-// flush appends what is left, with the position.
-func (b *fileBatch) flush() error {
-	if b.path == "" {
-		return b.collector.flush(nil)
+// readFrom reads a file from a position to its end.
+func (f *File) readFrom(ctx context.Context, file *os.File, path string, at filePosition, size int64) error {
+	settled := at.Size == size // nothing was appended since it was looked at last
+	b := f.newBatch(ctx, path)
+	b.at, b.at.Size = at, size
+	if err := b.at.mark(file, size); err != nil {
+		return err
 	}
-	b.f.positions[b.path] = b.at
-	data, err := json.Marshal(b.f.positions)
+	in, err := f.open(ctx, file, path, at, size)
 	if err != nil {
 		return err
 	}
-	return b.collector.flush(data)
+	defer in.Close()
+	r := newReading(b, in, settled || compressed(path), settled)
+	err = r.run()
+	if b.at.Ended = err == nil && !r.waits; b.at != f.positions[path] && ctx.Err() == nil && !errors.Is(err, errRewritten) {
+		err = errors.Join(err, b.flush(nil))
+	}
+	return err
+}
+
+// Status returns a snapshot.
+func (f *File) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.status
+	s.Total = f.work.total.Load()
+	if s.Read = f.work.read.Load(); s.Total > 0 {
+		s.Read = min(s.Read, s.Total)
+	}
+	return s
 }
 
 // note counts what became of records.
@@ -333,13 +234,6 @@ func (f *File) note(outcome buffer.Outcome) {
 	f.status.Duplicates += uint64(outcome.Known)
 	f.mu.Unlock()
 	f.o.Metrics.pulled(f.o.Name, outcome.New+outcome.Updated, outcome.Known)
-}
-
-// Status returns a snapshot.
-func (f *File) Status() Status {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.status
 }
 
 func (f *File) worked(state string) {

@@ -82,6 +82,10 @@ type Status struct {
 	Pulled      uint64    // records stored since the start
 	Duplicates  uint64    // records recognised since the start
 	TokenEnds   time.Time // of the access token in use; zero: there is none yet
+
+	// Of a source that reads files: bytes that are read, and that there are, as they are on disk. Total is 0 where
+	// nobody knows, in a pipe.
+	Read, Total int64
 }
 
 // New prepares a source; Run does the work.

@@ -1,0 +1,234 @@
+package source
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/formats/defender"
+)
+
+// filePosition is how far a file was read. It is stored with the records that were read up to it.
+type filePosition struct {
+	At     int64  `json:"at"`               // bytes before what is to be read next; of the text, where the file is compressed
+	Part   string `json:"part,omitempty"`   // what is being read there
+	Within string `json:"within,omitempty"` // the place of a document that is being read
+	Size   int64  `json:"size"`             // of the file, when it was looked at last
+	Ended  bool   `json:"ended,omitempty"`  // it was read to its end then
+	Head   string `json:"head,omitempty"`   // what tells the file from another of the same name: a hash of its beginning
+	Marked int64  `json:"marked,omitempty"` // of so many bytes
+}
+
+// What a position may be in.
+const (
+	partLines    = ""         // between two lines
+	partLine     = "line"     // in a line that is a document of several records
+	partDocument = "document" // in a document that is all the rest of the file
+	partSalvage  = "salvage"  // between two lines, behind a document that cannot be read on
+)
+
+// headLength is how much of a file's beginning is looked at to know it again, in bytes.
+const headLength = 1 << 10
+
+// finished tells whether a file of a size has nothing new.
+func (p *filePosition) finished(path string, size int64) bool {
+	if compressed(path) {
+		return p.Ended && p.Size == size
+	}
+	return p.At == size
+}
+
+// done is how many bytes of a file of a size were read.
+func (p *filePosition) done(path string, size int64) int64 {
+	switch {
+	case p.finished(path, size):
+		return size
+	case compressed(path):
+		return 0 // it is read from its beginning
+	}
+	return min(p.At, size)
+}
+
+// of tells whether a position is one of this file.
+func (p *filePosition) of(file *os.File, size int64) bool {
+	if size < p.Size || size < p.Marked {
+		return false
+	}
+	now := filePosition{}
+	return now.mark(file, p.Marked) == nil && (p.Head == "" || now.Head == p.Head)
+}
+
+// mark notes the file's beginning.
+func (p *filePosition) mark(file *os.File, size int64) error {
+	head := make([]byte, min(size, headLength))
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(head)
+	p.Head, p.Marked = hex.EncodeToString(sum[:8]), int64(len(head))
+	return nil
+}
+
+func compressed(path string) bool {
+	return strings.HasSuffix(path, ".gz") || strings.HasSuffix(path, ".zst")
+}
+
+// fileWork is how much of the files is read, in bytes as they are on disk.
+type fileWork struct{ read, total atomic.Int64 }
+
+// survey sums up what there is to read.
+func (f *File) survey(paths []string) {
+	var read, total int64
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		at, size := f.positions[path], info.Size()
+		total += size
+		if f.stuck[path].err != nil && f.stuck[path].size == size {
+			read += size
+		} else {
+			read += at.done(path, size)
+		}
+	}
+	f.work.total.Store(total)
+	f.work.read.Store(read)
+}
+
+// countingReader counts what is read, and ends with ctx.
+type countingReader struct {
+	ctx context.Context
+	r   io.Reader
+	n   *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// open returns a file's text from a position on.
+func (f *File) open(ctx context.Context, file *os.File, path string, at filePosition, size int64) (io.ReadCloser, error) {
+	from := at.At
+	if compressed(path) {
+		from = 0
+	}
+	if _, err := file.Seek(from, io.SeekStart); err != nil {
+		return nil, err
+	}
+	in := &countingReader{ctx, io.LimitReader(file, size-from), &f.work.read}
+	if !compressed(path) {
+		return io.NopCloser(in), nil
+	}
+	text, err := decompress(in, path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, text, at.At); err != nil {
+		text.Close()
+		if errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("its text has become shorter than the %d bytes that were read of it", at.At)
+		}
+		return nil, err
+	}
+	return text, nil
+}
+
+func decompress(r io.Reader, path string) (io.ReadCloser, error) {
+	if strings.HasSuffix(path, ".gz") {
+		return gzip.NewReader(r)
+	}
+	d, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
+}
+
+// fileBatch collects records of a file and appends them with the position behind them.
+type fileBatch struct {
+	collector
+	f    *File
+	path string // "": standard input, of which no position is kept
+	at   filePosition
+}
+
+func (f *File) newBatch(ctx context.Context, path string) *fileBatch {
+	b := &fileBatch{f: f, path: path, collector: collector{ctx: ctx, source: f.o.Name, buffer: patient{f}, noUpdates: f.o.NoUpdates,
+		evidence: f.o.Evidence, note: f.note}}
+	if path != "" {
+		b.position = func() []byte {
+			f.positions[path] = b.at
+			data, err := json.Marshal(f.positions)
+			if err != nil { // they are numbers and texts
+				panic(err)
+			}
+			return data
+		}
+	}
+	return b
+}
+
+// add takes a record.
+func (b *fileBatch) add(api defender.API, raw []byte) error {
+	_, err := b.collect(api, raw)
+	return err
+}
+
+// setAside keeps a note of what cannot be read: where it is, what it is, and its beginning.
+func (b *fileBatch) setAside(at int64, what string, head []byte) error {
+	path := b.path
+	if path == "" {
+		path = "standard input"
+	}
+	reason := fmt.Sprintf("source %s: %s, at byte %d: %s; the beginning is kept here", b.source, path, at, what)
+	b.f.log.Error("a part of a file cannot be read; it is set aside, and the rest goes on", "file", path, "at", at, "what", what)
+	if b.f.o.SetAside == nil {
+		return nil
+	}
+	r := b.record(defender.Unknown, defender.Part{Identity: defender.Identity{Key: fmt.Sprintf("%.400s@%d", path, at)}, Record: bytes.Clone(head[:min(len(head), headLength)])})
+	if err := b.f.o.SetAside(r, oneLine(reason, 1000)); err != nil {
+		return &storeError{err}
+	}
+	return nil
+}
+
+// patient is the buffer of a source that reads files: what it cannot take now, it is given again.
+type patient struct{ f *File }
+
+// Checkpoint implements buffer.Appender.
+func (p patient) Checkpoint(source string) ([]byte, error) { return p.f.o.Buffer.Checkpoint(source) }
+
+// Append implements buffer.Appender.
+func (p patient) Append(ctx context.Context, b buffer.Batch) (buffer.Outcome, error) {
+	for failed := false; ; failed = true {
+		outcome, err := p.f.o.Buffer.Append(ctx, b)
+		if err == nil && failed {
+			p.f.worked("ok")
+		}
+		if err == nil || ctx.Err() != nil {
+			return outcome, err
+		}
+		p.f.failed(err)
+		if sleep(ctx, p.f.o.PollInterval) != nil {
+			return outcome, err
+		}
+	}
+}
