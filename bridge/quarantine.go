@@ -51,6 +51,15 @@ func describe(q *buffer.Quarantined) control.Quarantined {
 		Pulled: q.Record.Pulled, Update: q.Record.Update, Reason: q.Reason}
 }
 
+// setAside keeps a note of what a source could not read.
+func (b *Bridge) setAside(r buffer.Record, reason string) error {
+	_, err := b.buffer.Quarantine().Put(r, reason)
+	if err == nil {
+		b.shared.quarantined.WithLabelValues(r.Source).Inc()
+	}
+	return err
+}
+
 // Retry decodes records of the quarantine again and has those that can be read now sent, to the destination that set
 // them aside. They stay in quarantine until they are confirmed.
 func (b *Bridge) Retry(r control.RetryRequest) (control.Retries, error) {
@@ -84,6 +93,8 @@ func (b *Bridge) Retry(r control.RetryRequest) (control.Retries, error) {
 		d := setAsideBy(destinations, &one)
 		var decoded formats.Detection
 		switch err := delivery.Decode(&one.Record, &decoded); {
+		case d == nil && strings.HasPrefix(one.Reason, "source "):
+			outcome.Error = "only its beginning is kept: " + one.Reason
 		case d == nil:
 			outcome.Error = "the destination that set it aside is not configured any more: " + one.Reason
 		case err != nil && !r.Force:

@@ -79,7 +79,7 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 	var err error
 	if c.API == "file" {
 		s.puller, err = source.NewFile(source.FileOptions{Name: c.Name, Path: c.Path, PollInterval: c.PollInterval,
-			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: appender, Metrics: b.shared.sources, Logger: b.log})
+			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: appender, SetAside: b.setAside, Metrics: b.shared.sources, Logger: b.log})
 	} else {
 		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name))
 		o := SourceOptions(&s.config, stateDir)

@@ -21,7 +21,7 @@ func (b *Bridge) Status() admin.Status {
 	for _, x := range sources {
 		from := x.puller.Status()
 		one := admin.Source{Name: x.config.Name, API: x.config.API, State: from.State, LastSuccess: from.LastSuccess,
-			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Error: from.Error}
+			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Read: from.Read, Total: from.Total, Error: from.Error}
 		one.TokenEnds = from.TokenEnds
 		one.Newest, one.Stale = b.arrived(x.config.Name, from.State)
 		if x.credential != nil {

@@ -49,7 +49,9 @@ type Source struct {
 	Holes       int       `json:"holes"`
 	Pulled      uint64    `json:"pulled_records"`
 	Duplicates  uint64    `json:"duplicate_records"`
-	Error       string    `json:"error,omitempty"` // with its remedy
+	Read        int64     `json:"read_bytes,omitzero"`  // of the files; a source that reads none has no such figures
+	Total       int64     `json:"total_bytes,omitzero"` // there are in the files; 0: not known
+	Error       string    `json:"error,omitempty"`      // with its remedy
 
 	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
 	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
@@ -57,6 +59,17 @@ type Source struct {
 	TokenEnds      time.Time `json:"access_token_ends,omitzero"` // renewed by itself; zero: there is none yet
 	CredentialEnds time.Time `json:"credential_ends,omitzero"`   // refresh token, certificate or secret; zero: not known
 	Warning        string    `json:"warning,omitempty"`          // the credential is near its end, with its remedy
+}
+
+// Backfill words how much of its files a source has read, in bytes as they are on disk; "" when it reads none.
+func (s *Source) Backfill() string {
+	switch {
+	case s.Total > 0:
+		return fmt.Sprintf("%s of %s read (%d %%)", size(s.Read), size(s.Total), int(100*(float64(s.Read)/float64(s.Total))))
+	case s.Read > 0:
+		return size(s.Read) + " read"
+	}
+	return ""
 }
 
 // Buffer is the state of the buffer.

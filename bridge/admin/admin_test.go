@@ -31,6 +31,10 @@ var scenes = map[string]func(*Status){
 		s.Buffer.Pending, s.Buffer.Blocked = s.Buffer.Limit, true
 		s.Destinations[0].State, s.Destinations[0].Error = "stalled", "the receiver has read nothing for 30s. Check its load"
 	},
+	"files": func(s *Status) {
+		x := &s.Sources[0]
+		x.API, x.CoveredTo, x.Read, x.Total = "file", time.Time{}, 150<<20, 600<<20
+	},
 	"hole": func(s *Status) { s.Sources[0].Holes = 1 },
 	"replay": func(s *Status) {
 		s.Destinations[0].Replay = &Replay{Since: time.Now().Add(-30 * time.Hour), Until: time.Now().Add(-6 * time.Hour), Records: 4000, Sent: 1234}

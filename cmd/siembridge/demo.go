@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -387,31 +386,4 @@ func short(s string) string {
 		s = string(r[:77]) + "..."
 	}
 	return s
-}
-
-// progress is a line that is written over itself; on anything but a terminal it is not shown.
-type progress struct {
-	out  io.Writer
-	last int
-	on   bool
-}
-
-func newProgress(out io.Writer) *progress {
-	f, ok := out.(*os.File)
-	return &progress{out: out, on: ok && term.IsTerminal(int(f.Fd()))}
-}
-
-func (p *progress) show(text string) {
-	if !p.on {
-		return
-	}
-	fmt.Fprintf(p.out, "\r%s%s", text, strings.Repeat(" ", max(0, p.last-len(text))))
-	p.last = len(text)
-}
-
-func (p *progress) clear() {
-	if p.on {
-		fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.last))
-		p.last = 0
-	}
 }

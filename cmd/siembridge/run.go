@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -28,7 +29,8 @@ func newRunCommand() *cobra.Command {
 		Long: "run pulls and delivers until it is told to stop. SIGTERM and Ctrl-C confirm what is under way and stop within 10\n" +
 			"seconds. SIGHUP reads the configuration again, as siembridge reload does; one that is not valid is refused and the\n" +
 			"old one runs on.\n" +
-			"A source that reads standard input ends the run when everything it brought is delivered.",
+			"A source that reads standard input ends the run when everything it brought is delivered. While files are read, a line\n" +
+			"on the terminal says how far it is.",
 		Example: "  siembridge run --config /etc/siembridge/siembridge.toml",
 		Args:    cobra.NoArgs,
 	}
@@ -74,7 +76,8 @@ func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	defer signal.Stop(hup)
 	level := &slog.LevelVar{}
 	limitMemory(cfg)
-	folded := logging.NewHandler(newLogger(cfg, level).Handler(), time.Now)
+	line := newProgress(os.Stderr)
+	folded := logging.NewHandler(newLogger(line, cfg, level).Handler(), time.Now)
 	s := &server{path: path, level: level, log: slog.New(folded), folded: folded}
 	b, err := bridge.New(cfg, bridge.Options{Logger: s.log, Version: buildVersion()})
 	if err != nil {
@@ -91,6 +94,7 @@ func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	helpers.Go(func() { commands.Serve(running) })
 	helpers.Go(func() { s.reloadOn(running, hup) })
 	helpers.Go(func() { tellSystemd(running, s) })
+	helpers.Go(func() { line.showBackfill(running, s.Status) })
 	s.log.Info("started", "version", buildVersion(), "sources", len(cfg.Sources), "destinations", len(cfg.Destinations))
 	notify(daemon.SdNotifyReady)
 	defer context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })()
@@ -159,12 +163,12 @@ func setLevel(level *slog.LevelVar, c *config.Config) {
 	}
 }
 
-// newLogger writes to standard error as the configuration says. Its level can be changed.
-func newLogger(c *config.Config, level *slog.LevelVar) *slog.Logger {
+// newLogger writes as the configuration says. Its level can be changed.
+func newLogger(out io.Writer, c *config.Config, level *slog.LevelVar) *slog.Logger {
 	setLevel(level, c)
 	o := &slog.HandlerOptions{Level: level}
 	if c.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(slog.NewJSONHandler(out, o))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(slog.NewTextHandler(out, o))
 }

@@ -84,6 +84,23 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for i := range s.Sources {
+		if done := s.Sources[i].Backfill(); done != "" {
+			fmt.Fprintf(out, "\nfiles of %s: %s\n", s.Sources[i].Name, done)
+		}
+	}
+	if r := s.Reconciliation; r != nil {
+		outcome := "nothing is missing"
+		if r.Missing > 0 {
+			outcome = fmt.Sprintf("%d records missing", r.Missing)
+		}
+		fmt.Fprintf(out, "\nlast reconciliation, %s, of %s to %s: %s\n", when(r.At, now), r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339), outcome)
+		for _, e := range r.Errors {
+			fmt.Fprintf(out, "! %s\n", e)
+		}
+	} else {
+		fmt.Fprintln(out, "\nlast reconciliation: there was none yet; siembridge reconcile makes one")
+	}
 	for _, x := range s.Destinations {
 		if r := x.Replay; r != nil {
 			fmt.Fprintf(out, "\nreplay to %s: %d of %d records of %s to %s are confirmed\n", x.Name, r.Sent, r.Records, r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339))
