@@ -151,15 +151,16 @@ func (e *Event) listSize() int {
 		return 0
 	}
 	a := &e.table.attrs[i]
-	return a.cost + min(e.listed-1, a.max) // no comma stands before the first name
+	return len(a.before) + min(e.listed-1, a.max) // no comma stands before the first name
 }
 
-// ShortenedKey returns the key that lists what was cut or dropped; ok is false when there is nothing to list.
-func (e *Event) ShortenedKey() (key string, ok bool) {
+// ShortenedKey returns the key that lists what was cut or dropped as it is written, as EventPair.Before; ok is false
+// when there is nothing to list.
+func (e *Event) ShortenedKey() (before string, ok bool) {
 	if e.listSize() == 0 {
 		return "", false
 	}
-	return e.table.attrs[e.table.shortenedIndex].key, true
+	return e.table.attrs[e.table.shortenedIndex].before, true
 }
 
 // EachShortened calls f with the keys to list, in the order of the table, as long as they fit into the list's

@@ -139,12 +139,12 @@ func (c *compiler) attribute(m *Attribute) {
 	c.value(m, &a)
 	c.lengths(m, &a)
 	c.conditions(m, &a)
-	if t.layout.Cost != nil {
-		if a.label != "" && t.layout.LabelText != nil {
-			a.label = t.layout.LabelText(a.label)
-		}
-		a.cost = t.layout.Cost(a.key, a.label)
+	labelKey := ""
+	if a.label != "" {
+		k, _ := t.dict.Key(a.key)
+		labelKey = k.LabelKey
 	}
+	a.before = t.layout.Before(a.key, labelKey, a.label)
 	t.index[a.key] = len(t.attrs)
 	t.attrs = append(t.attrs, a)
 }
@@ -188,7 +188,6 @@ func (c *compiler) key(m *Attribute, a *attribute) {
 	if cleaned := AppendClean(nil, a.label, Cleaning{}, -1); string(cleaned) != a.label || len(cleaned) > 128 {
 		c.problems.add(m.Key, "a label is at most 128 bytes without control characters and blanks at its ends")
 	}
-	a.labelKey = k.LabelKey
 }
 
 var valueTypes = []ValueType{ValueText, ValueInteger, ValueLong, ValueFloat, ValuePort, ValueIPv4, ValueIPv6, ValueIP,

@@ -1,8 +1,12 @@
 package formats
 
 import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Cleaning says what a format does with the characters that it cannot carry. In every format invalid UTF-8 becomes
@@ -18,6 +22,9 @@ type Cleaning struct {
 // exactly when the whole cleaned text would be. limit < 0: none.
 func AppendClean(dst []byte, s string, how Cleaning, limit int) []byte {
 	start := len(dst)
+	if n := len(s); n > 0 && (limit < 0 || n <= limit) && plainRun(s, how.Delimiter) == n && s[0] != ' ' && s[n-1] != ' ' {
+		return append(dst, s...) // nearly every text
+	}
 	for i := 0; i < len(s); {
 		if limit >= 0 && len(dst)-start > limit && dst[len(dst)-1] > ' ' && dst[len(dst)-1] < utf8.RuneSelf {
 			break
@@ -51,14 +58,26 @@ func AppendClean(dst []byte, s string, how Cleaning, limit int) []byte {
 	return dst[:start+len(trimRight(dst[start:]))]
 }
 
-// plainRun returns how many bytes at the start of s are printable ASCII other than the delimiter.
+// plainRun returns how many bytes at the start of s are printable ASCII other than the delimiter. It looks at eight
+// bytes at a time.
 func plainRun(s string, delimiter byte) int {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == delimiter {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	b, i := unsafe.Slice(unsafe.StringData(s), len(s)), 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		d := w ^ uint64(delimiter)*ones
+		// Each term has the top bit of a byte set where the byte is below a blank, above a tilde, the delimiter; of the
+		// bytes above the lowest such one it may say so of others.
+		if found := (w - ' '*ones | w + ones | w | (d-ones)&^d) & tops; found != 0 {
+			return i + bits.TrailingZeros64(found)>>3
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < ' ' || c > '~' || c == delimiter {
 			return i
 		}
 	}
-	return len(s)
+	return i
 }
 
 func trimBlanks(s string) string {
@@ -142,10 +161,12 @@ func cutText(b []byte, limit int) []byte {
 // only what follows the last pipe of the line. Where such a word is a key that events have, its equals sign becomes the
 // full-width one (U+FF1D). Before from the value is already guarded.
 func (t *Table) guard(arena []byte, start, from int) []byte {
-	for i := from; i < len(arena); i++ {
-		if arena[i] != '=' {
-			continue
+	for i := from; ; i++ {
+		n := bytes.IndexByte(arena[i:], '=')
+		if n < 0 {
+			return arena
 		}
+		i += n
 		word := i
 		for word > start && isAlphanumeric(arena[word-1]) {
 			word--
@@ -157,7 +178,6 @@ func (t *Table) guard(arena []byte, start, from int) []byte {
 			copy(arena[i:], wide)
 		}
 	}
-	return arena
 }
 
 func isAlphanumeric(c byte) bool {

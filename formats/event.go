@@ -26,8 +26,9 @@ type Event struct {
 type eventValue struct {
 	attr       int    // index into Table.attrs, -1: a pair of Detection.Extra
 	extra      string // its key then
+	before     string // what is written before it
 	start, end int    // in the arena
-	size       int    // bytes it takes in the event with key, label and separator; 0: dropped
+	size       int    // bytes it takes in the event with what is before it; 0: dropped
 	fragment   bool   // JSON that is already written: an array or a boolean
 }
 
@@ -40,9 +41,11 @@ func (t *Table) Make(d *Detection) *Event {
 	for _, set := range t.entities {
 		e.choice = append(e.choice, chooseGroup(set, d))
 	}
-	for i := range t.attrs {
-		if i != t.shortenedIndex {
+	last := -1
+	for _, p := range t.probes {
+		if i := int(p.attr); i != last && (p.always || !emptyAt(d, p.kind, p.offset)) {
 			e.evaluate(i, &t.attrs[i])
+			last = i
 		}
 	}
 	for _, p := range d.Extra {
@@ -99,7 +102,7 @@ func (e *Event) evaluate(i int, a *attribute) {
 		}
 	}
 	e.present.add(i)
-	e.add(eventValue{attr: i, start: start, end: len(e.arena), fragment: fragment})
+	e.add(eventValue{attr: i, before: a.before, start: start, end: len(e.arena), fragment: fragment})
 }
 
 func (e *Event) add(v eventValue) {
@@ -110,19 +113,14 @@ func (e *Event) add(v eventValue) {
 
 // measure returns what v takes in the event as it is written.
 func (e *Event) measure(v *eventValue) int {
-	layout, b := &e.table.layout, e.arena[v.start:v.end]
-	cost, escaped := 0, layout.Escaped
-	if v.attr < 0 {
-		cost = layout.Cost(v.extra, "")
-	} else if a := &e.table.attrs[v.attr]; a.header {
-		escaped = layout.EscapedHeader
-	} else {
-		cost = a.cost
+	b, escaped := e.arena[v.start:v.end], e.table.layout.Escaped
+	switch {
+	case v.fragment:
+		return len(v.before) + len(b)
+	case v.attr >= 0 && e.table.attrs[v.attr].header:
+		escaped = e.table.layout.EscapedHeader
 	}
-	if escaped == nil || v.fragment {
-		return cost + len(b)
-	}
-	return cost + escaped(b)
+	return len(v.before) + escaped(b)
 }
 
 func (e *Event) applies(a *attribute) bool {
@@ -309,9 +307,9 @@ func (e *Event) Name() []byte {
 // EventPair is one key with its value as an encoder has to write it.
 type EventPair struct {
 	Key      string
-	LabelKey string // with Label, when the key is a custom slot that has one
-	Label    string
+	Before   string // what is written before the value, a separator at its beginning: see Layout
 	Value    []byte // cleaned, not escaped; valid until Release
+	Plain    bool   // nothing in Value has to be escaped
 	Fragment bool   // Value is JSON that is already written
 	Extra    bool   // the pair is from Detection.Extra
 }
@@ -322,21 +320,14 @@ func (e *Event) Len() int { return len(e.values) }
 // At returns the i-th pair; ok is false for one that the budget dropped.
 func (e *Event) At(i int) (p EventPair, ok bool) {
 	v := &e.values[i]
-	if v.size == 0 {
+	if v.size == 0 || v.attr >= 0 && e.table.attrs[v.attr].header {
 		return p, false
 	}
-	p.Value, p.Fragment = e.arena[v.start:v.end], v.fragment
-	if v.attr < 0 {
-		p.Key, p.Extra = v.extra, true
-		return p, true
-	}
-	a := &e.table.attrs[v.attr]
-	if a.header {
-		return p, false
-	}
-	p.Key = a.key
-	if a.label != "" {
-		p.LabelKey, p.Label = a.labelKey, a.label
+	p.Before, p.Value, p.Fragment = v.before, e.arena[v.start:v.end], v.fragment
+	p.Plain = v.size == len(v.before)+len(p.Value)
+	p.Key, p.Extra = v.extra, v.attr < 0
+	if !p.Extra {
+		p.Key = e.table.attrs[v.attr].key
 	}
 	return p, true
 }

@@ -6,23 +6,23 @@ import (
 	"sync/atomic"
 )
 
-// extraKeys remembers which keys of Detection.Extra may be written. There are as many as the configuration names,
-// so each is looked at once and an event costs a look-up.
+// extraKeys remembers which keys of Detection.Extra may be written, with what is written before their values; "" for
+// those that may not. There are as many as the configuration names, so each is looked at once and an event costs a
+// look-up.
 type extraKeys struct {
-	known atomic.Pointer[map[string]bool]
+	known atomic.Pointer[map[string]string]
 	grow  sync.Mutex
 }
 
 // maxExtraKeys bounds the memory of extraKeys; keys beyond it are looked at each time.
 const maxExtraKeys = 256
 
-// allowed reports whether key may be added to the events of t: it is a key of the format, and no other spelling of
-// one that the table fills.
-func (k *extraKeys) allowed(t *Table, key string) bool {
-	known := k.known.Load()
-	if known != nil {
-		if ok, found := (*known)[key]; found {
-			return ok
+// before returns what is written before the value of key, or "" when key must not be added to the events of t: it is
+// no key of the format, or another spelling of one that the table fills.
+func (k *extraKeys) before(t *Table, key string) (before string) {
+	if known := k.known.Load(); known != nil {
+		if before, found := (*known)[key]; found {
+			return before
 		}
 	}
 	ok := t.dict.checkKey(key, t.version) == nil && !t.objects[key]
@@ -32,14 +32,17 @@ func (k *extraKeys) allowed(t *Table, key string) bool {
 	if slot, found := t.dict.Key(key); found && slot.LabelKey != "" {
 		ok = false
 	}
-	k.remember(key, ok)
-	return ok
+	if ok {
+		before = t.layout.Before(key, "", "")
+	}
+	k.remember(key, before)
+	return before
 }
 
-func (k *extraKeys) remember(key string, ok bool) {
+func (k *extraKeys) remember(key, before string) {
 	k.grow.Lock()
 	defer k.grow.Unlock()
-	grown := map[string]bool{}
+	grown := map[string]string{}
 	if old := k.known.Load(); old != nil {
 		if len(*old) >= maxExtraKeys {
 			return
@@ -48,14 +51,15 @@ func (k *extraKeys) remember(key string, ok bool) {
 			grown[name] = was
 		}
 	}
-	grown[strings.Clone(key)] = ok
+	grown[strings.Clone(key)] = before
 	k.known.Store(&grown)
 }
 
 // addExtra adds a pair of the source's configuration. Keys and values were checked when it was read; what would do
 // harm is left out here all the same.
 func (e *Event) addExtra(p Pair) {
-	if !e.table.extra.allowed(e.table, p.Key) || e.hasExtra(p.Key) {
+	before := e.table.extra.before(e.table, p.Key)
+	if before == "" || e.hasExtra(p.Key) {
 		return
 	}
 	start := len(e.arena)
@@ -81,7 +85,7 @@ func (e *Event) addExtra(p Pair) {
 		e.noteExtra(p.Key)
 	}
 	if len(e.arena) > start {
-		e.add(eventValue{attr: -1, extra: p.Key, start: start, end: len(e.arena)})
+		e.add(eventValue{attr: -1, extra: p.Key, before: before, start: start, end: len(e.arena)})
 	}
 }
 

@@ -111,16 +111,20 @@ func (f Field) Severity(d *Detection) Severity { return *(*Severity)(f.at(d, Typ
 func (f Field) Flag(d *Detection) Flag { return *(*Flag)(f.at(d, TypeFlag)) }
 
 // Empty reports whether d has no value for the field.
-func (f Field) Empty(d *Detection) bool {
-	switch f.kind {
+func (f Field) Empty(d *Detection) bool { return emptyAt(d, f.kind, f.offset) }
+
+// emptyAt is Empty for the field of a type at an offset, both as Field has them.
+func emptyAt(d *Detection, kind FieldType, offset uintptr) bool {
+	at := unsafe.Add(unsafe.Pointer(d), offset)
+	switch kind {
 	case TypeList:
-		return len(f.List(d)) == 0
+		return len(*(*[]string)(at)) == 0
 	case TypeTime:
-		return f.Time(d).IsZero()
+		return (*time.Time)(at).IsZero()
 	case TypeSeverity:
-		return f.Severity(d) == SeverityNone
+		return *(*Severity)(at) == SeverityNone
 	case TypeFlag:
-		return f.Flag(d) == FlagAbsent
+		return *(*Flag)(at) == FlagAbsent
 	}
-	return f.Text(d) == ""
+	return *(*string)(at) == ""
 }

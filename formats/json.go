@@ -92,10 +92,9 @@ func NewJSON(o JSONOptions) (*JSON, error) {
 		o.Mapping = DefaultJSONMapping()
 	}
 	table, err := Compile(o.Mapping, o.Additions, jsonDictionary(), "1", Layout{
-		Clean: Cleaning{KeepControls: true},
-		// Two quotes, a colon and a comma; two more quotes round the value.
-		Cost:     func(key, _ string) int { return len(key) - strings.LastIndexByte(key, '.') - 1 + 6 },
-		Escaped:  jsonStringLen,
+		Clean:    Cleaning{KeepControls: true},
+		Before:   func(key, _, _ string) string { return `,"` + key[strings.LastIndexByte(key, '.')+1:] + `":` },
+		Escaped:  func(value []byte) int { return len(`""`) + jsonStringLen(value) },
 		NameCost: 3,
 		JSON:     true,
 	})
@@ -181,8 +180,8 @@ func (j *JSON) AppendEvent(dst []byte, d *Detection, budget int) ([]byte, Loss) 
 	if !j.omitRaw && len(d.Raw) > 0 {
 		dst = e.appendRaw(dst, d.Raw, budget-(len(dst)-start))
 	}
-	if key, ok := e.ShortenedKey(); ok {
-		dst = append(appendName(dst, key), '[')
+	if before, ok := e.ShortenedKey(); ok {
+		dst = append(appendMember(dst, before), '[')
 		e.EachShortened(func(name string) {
 			if dst[len(dst)-1] != '[' {
 				dst = append(dst, ',')
@@ -197,7 +196,7 @@ func (j *JSON) AppendEvent(dst []byte, d *Detection, budget int) ([]byte, Loss) 
 // appendRaw appends the record under "raw" if it and all that still has to follow fits into room.
 func (e *Event) appendRaw(dst, raw []byte, room int) []byte {
 	start := len(dst)
-	dst = appendName(dst, rawKey)
+	dst = appendMember(dst, `,"`+rawKey+`":`)
 	if len(raw) <= 8*room {
 		body := len(dst)
 		out, err := jsontext.AppendFormat(dst, raw, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.EscapeForJS(true))
@@ -232,13 +231,13 @@ func (e *Event) appendObjects(dst []byte) []byte {
 		if !ok {
 			continue
 		}
-		leaf, object := p.Key, ""
+		object := ""
 		if dot := strings.LastIndexByte(p.Key, '.'); dot >= 0 && !p.Extra {
-			object, leaf = p.Key[:dot], p.Key[dot+1:]
+			object = p.Key[:dot]
 		}
 		dst = switchObject(dst, open, object)
 		open = object
-		dst = appendName(dst, leaf)
+		dst = appendMember(dst, p.Before)
 		if p.Fragment {
 			dst = append(dst, p.Value...)
 		} else {
@@ -258,7 +257,7 @@ func switchObject(dst []byte, open, next string) []byte {
 		rest := next[len(open):]
 		rest = strings.TrimPrefix(rest, ".")
 		name, _, _ := strings.Cut(rest, ".")
-		dst = append(appendName(dst, name), '{')
+		dst = append(appendMember(dst, `,"`, name, `":`), '{')
 		if open != "" {
 			open += "."
 		}
@@ -267,10 +266,14 @@ func switchObject(dst []byte, open, next string) []byte {
 	return dst
 }
 
-// appendName appends a member's name, with a comma before it unless it is the first of its object.
-func appendName(dst []byte, name string) []byte {
-	if c := dst[len(dst)-1]; c != '{' {
-		dst = append(dst, ',')
+// appendMember appends what begins a member, without the comma at its beginning when the member is the first of its
+// object.
+func appendMember(dst []byte, before ...string) []byte {
+	if dst[len(dst)-1] == '{' {
+		before[0] = before[0][1:]
 	}
-	return append(append(append(dst, '"'), name...), `":`...)
+	for _, part := range before {
+		dst = append(dst, part...)
+	}
+	return dst
 }

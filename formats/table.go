@@ -7,16 +7,17 @@ import (
 // Layout is what a format adds to a table so that the engine can count: how text is cleaned and what it costs.
 type Layout struct {
 	Clean  Cleaning
-	Header Cleaning                    // for the name in the header
-	Cost   func(key, label string) int // bytes that a pair takes besides its escaped value; label is "" or the escaped label
-	// Escaped returns the bytes that a cleaned value takes when it is written; nil: its length.
+	Header Cleaning // for the name in the header
+	// Before returns what is written before a value: separator, key and equals sign, with the label of a custom slot
+	// before them; label and labelKey are "" where there is none.
+	Before func(key, labelKey, label string) string
+	// Escaped returns the bytes that a cleaned value takes when it is written.
 	Escaped func(value []byte) int
 	// EscapedHeader does the same for the name in the header.
 	EscapedHeader func(value []byte) int
-	LabelText     func(label string) string // a label as it is written; nil: unchanged
-	GuardKeys     bool                      // no value may hold what looks like a pair of the event: see Table.guard
-	JSON          bool                      // lists and flags become arrays and booleans
-	NameCost      int                       // bytes that one name takes in the list of shortened keys besides itself
+	GuardKeys     bool // no value may hold what looks like a pair of the event: see Table.guard
+	JSON          bool // lists and flags become arrays and booleans
+	NameCost      int  // bytes that one name takes in the list of shortened keys besides itself
 }
 
 // Table is a compiled Mapping: lists of accessors instead of names. It never changes and may be used by several
@@ -27,6 +28,7 @@ type Table struct {
 	dict     *Dictionary
 	layout   Layout
 	attrs    []attribute // entries in order; the name of the header, if the format has one, is the last
+	probes   []probe
 	index    map[string]int
 	objects  map[string]bool // JSON: names of objects, which cannot be values as well
 	entities [][][]Field     // sets of alternative groups of fields, shared by attributes
@@ -45,8 +47,8 @@ type Table struct {
 
 // attribute is one compiled entry.
 type attribute struct {
-	key, label string // the label as it is written
-	labelKey   string
+	key, label string
+	before     string // what is written before the value: see Layout
 	sources    []source
 	kind       ValueType
 	all, first bool
@@ -58,7 +60,6 @@ type attribute struct {
 	hash       bool
 	header     bool
 	priority   byte
-	cost       int
 
 	conditional bool // any of the conditions below is set
 	ifAny       []source
@@ -115,6 +116,7 @@ func Compile(base *Mapping, add Additions, dict *Dictionary, version string, lay
 		return nil, c.problems
 	}
 	t.names.init(t.attrs)
+	t.probes = compileProbes(t)
 	if layout.GuardKeys {
 		t.guarded = map[string]bool{}
 		for i := range t.attrs {

@@ -79,16 +79,14 @@ func New(o Options) (*Encoder, error) {
 var layout = formats.Layout{
 	Clean:  formats.Cleaning{KeepNewlines: true},
 	Header: formats.Cleaning{},
-	Cost: func(key, label string) int {
-		n := len(key) + 2 // the blank before and the equals sign
-		if label != "" {
-			n += len(key) + len("Label") + 2 + len(label)
+	Before: func(key, labelKey, label string) string {
+		if labelKey != "" {
+			return " " + labelKey + "=" + string(appendValue(nil, []byte(label))) + " " + key + "="
 		}
-		return n
+		return " " + key + "="
 	},
 	Escaped:       escapedLen,
 	EscapedHeader: escapedHeaderLen,
-	LabelText:     func(label string) string { return string(appendValue(nil, []byte(label))) },
 	NameCost:      1,
 }
 
@@ -119,13 +117,15 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 		if !ok {
 			continue
 		}
-		if p.LabelKey != "" {
-			dst = append(appendKey(dst, p.LabelKey, body), p.Label...)
+		dst = appendBefore(dst, p.Before, body)
+		if p.Plain {
+			dst = append(dst, p.Value...)
+		} else {
+			dst = appendValue(dst, p.Value)
 		}
-		dst = appendValue(appendKey(dst, p.Key, body), p.Value)
 	}
-	if key, ok := event.ShortenedKey(); ok {
-		dst = appendKey(dst, key, body)
+	if before, ok := event.ShortenedKey(); ok {
+		dst = appendBefore(dst, before, body)
 		event.EachShortened(func(name string) {
 			if dst[len(dst)-1] != '=' {
 				dst = append(dst, ',')
@@ -148,11 +148,12 @@ func (e *Encoder) appendHeaderStart(dst []byte, d *formats.Detection) []byte {
 	return append(dst, '|')
 }
 
-func appendKey(dst []byte, key string, body int) []byte {
-	if len(dst) > body {
-		dst = append(dst, ' ')
+// appendBefore appends label and key with the blank before them, which the first ones of the body go without.
+func appendBefore(dst []byte, before string, body int) []byte {
+	if len(dst) == body {
+		before = before[1:]
 	}
-	return append(append(dst, key...), '=')
+	return append(dst, before...)
 }
 
 // numbers are the severities of CEF as text.

@@ -119,7 +119,7 @@ func layout(delimiter byte) formats.Layout {
 	return formats.Layout{
 		Clean:    how,
 		Header:   formats.Cleaning{},
-		Cost:     func(key, _ string) int { return len(key) + 2 }, // the equals sign and the delimiter
+		Before:   func(key, _, _ string) string { return string(delimiter) + key + "=" },
 		Escaped:  func(v []byte) int { return len(v) + guard(v) },
 		NameCost: 1,
 		// LEEF has no escape for the equals sign.
@@ -147,18 +147,17 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	event := e.table.Make(d)
 	defer event.Release()
 	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) + 1) // no delimiter stands after the last attribute
-	first := true
+	body := len(dst)
 	for i := range event.Len() {
 		if p, ok := event.At(i); ok {
-			dst, first = e.appendKey(dst, p.Key, first), false
-			dst = append(dst, p.Value...)
-			if guard(p.Value) == 1 {
+			dst = append(appendBefore(dst, p.Before, body), p.Value...)
+			if !p.Plain {
 				dst = append(dst, ' ')
 			}
 		}
 	}
-	if key, ok := event.ShortenedKey(); ok {
-		dst = e.appendKey(dst, key, first)
+	if before, ok := event.ShortenedKey(); ok {
+		dst = appendBefore(dst, before, body)
 		event.EachShortened(func(name string) {
 			if dst[len(dst)-1] != '=' {
 				dst = append(dst, ',')
@@ -169,11 +168,12 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	return dst, event.Loss()
 }
 
-func (e *Encoder) appendKey(dst []byte, key string, first bool) []byte {
-	if !first {
-		dst = append(dst, e.delimiter)
+// appendBefore appends a key with its delimiter, which the first one of the body goes without.
+func appendBefore(dst []byte, before string, body int) []byte {
+	if len(dst) == body {
+		before = before[1:]
 	}
-	return append(append(dst, key...), '=')
+	return append(dst, before...)
 }
 
 // appendHeader writes the header. Nothing in it comes from the text of an alert: vendor, product and version are the
