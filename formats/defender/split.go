@@ -72,7 +72,7 @@ func (s *splitter) read(r io.Reader, from Place) error {
 		_, _ = b.Discard(3)
 		s.base = 3
 	}
-	err := s.openAt(from.Within, b)
+	err := s.openAt(from.Within, true, b)
 	switch {
 	case err != nil:
 	case from.Within == WithinList:
@@ -139,6 +139,9 @@ func (s *splitter) wrap(err error) error {
 
 // elements reads what is left of a list of records, to its end.
 func (s *splitter) elements(within string) error {
+	if err := s.scan(within); err != nil {
+		return err
+	}
 	for s.dec.PeekKind() != ']' {
 		at := s.offset()
 		v, err := s.value(within)

@@ -40,9 +40,12 @@ var openings = map[string]string{"": "", WithinList: `[0`, WithinPage: `{"value"
 // withinObject is a place between the members of an object.
 const withinObject = "object"
 
-// openAt begins to read a text that goes on within.
-func (s *splitter) openAt(within string, rest io.Reader) error {
+// openAt begins to read a text that goes on within, behind a value or before the first.
+func (s *splitter) openAt(within string, behind bool, rest io.Reader) error {
 	opening := openings[within]
+	if !behind {
+		opening = strings.TrimSuffix(opening, "0")
+	}
 	s.in = &meter{r: rest}
 	if opening != "" {
 		s.in.r = io.MultiReader(strings.NewReader(opening), rest)
@@ -78,7 +81,7 @@ func (s *splitter) value(within string) (jsontext.Value, error) {
 		return nil, err
 	}
 	s.base = s.offset() + n
-	return nil, s.openAt(within, rest)
+	return nil, s.openAt(within, true, rest)
 }
 
 // passOver reads to the end of the next value, of which only quotes and brackets are looked at, and returns how many
