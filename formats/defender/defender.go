@@ -42,16 +42,18 @@ var ErrNotJSON = errors.New("the record is not a JSON object")
 func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	s := newScanner()
 	defer s.release()
+	d.Reset()
 	problems, err = s.decode(api, raw, d)
 	s.fillDetails(d)
 	return problems, err
 }
 
+// decode is Decode for a detection that is empty, without its details.
 func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
-	d.Reset()
 	d.API, d.Raw, d.Kind = string(api), raw, formats.KindAlert
 	readPart(raw, d)
-	p := &problemList{}
+	p := &s.problems
+	p.list = nil
 	switch api {
 	case Detections:
 		err = decodeDetection(s, raw, d, p)

@@ -20,7 +20,9 @@ const (
 // fillDetails lists what no other field of d holds: of the most telling piece of each type, and of the record itself.
 // So a type or a property that Microsoft adds reaches the SIEM before anybody here has heard of it.
 func (s *scanner) fillDetails(d *formats.Detection) {
-	l := lister{s: s, d: d, to: d.EvidenceDetails}
+	l := &s.lister
+	l.s, l.d = s, d
+	l.to, l.size, l.types = d.EvidenceDetails, 0, l.types[:0]
 	r := &s.evidence
 	if r.device != nil {
 		l.piece(r.device)
@@ -32,7 +34,7 @@ func (s *scanner) fillDetails(d *formats.Detection) {
 		l.piece(e)
 	}
 	d.EvidenceDetails = l.done()
-	l = lister{s: s, d: d, to: d.AlertDetails}
+	l.to, l.size = d.AlertDetails, 0
 	for _, m := range s.unknown {
 		if strings.HasPrefix(m.name, "siembridge.") || m.name == "alerts" { // see SplitEvidence and Split
 			continue
@@ -41,6 +43,9 @@ func (s *scanner) fillDetails(d *formats.Detection) {
 		l.member(m.name, m.value)
 	}
 	d.AlertDetails = l.done()
+	clear(l.types)
+	l.d, l.to, l.b = nil, nil, nil
+	l.one[0] = ""
 }
 
 // done returns the list, with a member that says so when there was no room for more.
@@ -58,7 +63,6 @@ type lister struct {
 	to    []string
 	size  int
 	types []string // of the pieces so far
-	room  [maxDetailTypes]string
 
 	b     []byte // the value
 	path  []byte // names that lead to it, each behind a dot
@@ -91,9 +95,6 @@ func (l *lister) piece(e *piece) {
 		if t == e.kind {
 			return
 		}
-	}
-	if l.types == nil {
-		l.types = l.room[:0]
 	}
 	l.types = append(l.types, e.kind)
 	l.path = append(append(l.path[:0], e.kind...), '.')

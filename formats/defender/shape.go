@@ -18,15 +18,18 @@ import (
 type shape struct {
 	id      int // in shapes
 	of      reflect.Type
+	begin   int     // stands for the beginning of the object in scanner.follow
 	buckets []*slot // by hash, a power of two of them, most of them nil
 }
 
 // slot is a field of a shape.
 type slot struct {
-	name   string
-	kind   kind
-	offset uintptr
-	holds  *shape // of kindObject, kindList and kindPieces
+	name    string
+	opening string // the name as it stands in a record, with its colon
+	id      int    // in scanner.follow
+	kind    kind
+	offset  uintptr
+	holds   *shape // of kindObject, kindList and kindPieces
 }
 
 // kind says how a field is read.
@@ -56,8 +59,17 @@ type reader[T any] struct{ shape *shape }
 // newReader compiles the reader of a struct. It panics for one that has a field of another type.
 func newReader[T any]() reader[T] { return reader[T]{compileShape(reflect.TypeFor[T]())} }
 
-// shapes has every shape; it grows while the package is initialised and never afterwards.
-var shapes []*shape
+// shapes has every shape, places is how many slots they have and beginnings; both grow while the package is initialised
+// and never afterwards.
+var (
+	shapes []*shape
+	places int
+)
+
+func newPlace() int {
+	places++
+	return places - 1
+}
 
 func compileShape(t reflect.Type) *shape {
 	for _, s := range shapes {
@@ -65,7 +77,7 @@ func compileShape(t reflect.Type) *shape {
 			return s
 		}
 	}
-	s := &shape{id: len(shapes), of: t}
+	s := &shape{id: len(shapes), of: t, begin: newPlace()}
 	shapes = append(shapes, s)
 	byName, depths := map[string]*slot{}, map[string]int{}
 	var walk func(t reflect.Type, base uintptr, depth int)
@@ -88,7 +100,7 @@ func compileShape(t reflect.Type) *shape {
 				}
 				depths[name] = depth
 				one := newSlot(f.Type)
-				one.name, one.offset = name, base+f.Offset
+				one.name, one.opening, one.offset, one.id = name, `"`+name+`":`, base+f.Offset, newPlace()
 				byName[name] = one
 			}
 		}
@@ -135,16 +147,17 @@ func (s *shape) index(byName map[string]*slot) {
 func nameHash(name []byte) int {
 	const odd = 0x9e3779b97f4a7c15
 	h := uint64(len(name))
-	for len(name) > 8 {
-		h = (h ^ binary.LittleEndian.Uint64(name)) * odd
+	if len(name) < 8 {
+		for _, c := range name {
+			h = h<<8 | uint64(c)
+		}
+		return int(h * odd >> 40)
+	}
+	for i := 0; i+8 < len(name); i += 8 {
+		h = (h ^ binary.LittleEndian.Uint64(name[i:])) * odd
 		h ^= h >> 29
-		name = name[8:]
 	}
-	var last uint64
-	for _, c := range name {
-		last = last<<8 | uint64(c)
-	}
-	return int((h ^ last) * odd >> 40)
+	return int((h ^ binary.LittleEndian.Uint64(name[len(name)-8:])) * odd >> 40)
 }
 
 // find returns the field of a name, nil when there is none.
@@ -164,15 +177,18 @@ type scanner struct {
 	depth int
 
 	unknown []member // of the record itself, what its struct has no field for
+	follow  []*slot  // what followed a slot, or the beginning of an object, the last time: records have their members in one order
 
 	text  []byte   // of strings that had escapes; new memory for each record
 	words []string // of texts; new memory for each record
 	slabs []slab   // by the id of the shape
 
+	problems  problemList
 	evidence  evidenceReader
 	detection formats.Detection // of Identify
 	hashed    []byte            // what a content hash is of
-	line      []byte            // one of Detection's lists of details
+	lister    lister            // of Detection's lists of details
+	line      []byte            // one of their members
 }
 
 // member is a member of a JSON object.
@@ -193,7 +209,9 @@ type slab struct {
 // maxSlab is how many structs of a shape a scanner keeps for the next record.
 const maxSlab = 64
 
-var scanners = sync.Pool{New: func() any { return &scanner{slabs: make([]slab, len(shapes))} }}
+var scanners = sync.Pool{New: func() any {
+	return &scanner{slabs: make([]slab, len(shapes)), follow: make([]*slot, places)}
+}}
 
 func newScanner() *scanner { return scanners.Get().(*scanner) }
 
@@ -264,18 +282,25 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 		s.depth--
 		return i + 1
 	}
+	last := of.begin
 	for {
-		start, end, value := memberName(b, i)
-		if value < 0 {
-			return refused
-		}
-		if f := of.find(b[start:end]); f != nil {
-			i = s.field(value, f, unsafe.Add(p, f.offset))
+		f := s.follow[last]
+		if f != nil && len(b)-i > len(f.opening) && string(b[i:i+len(f.opening)]) == f.opening {
+			i = blank(b, i+len(f.opening))
 		} else {
-			i = skip(b, value, s.depth)
-			if s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
-				s.unknown = append(s.unknown, member{unsafe.String(&b[start-1], end-start+1)[1:], b[value:i:i]})
+			start, end, value := memberName(b, i)
+			if value < 0 {
+				return refused
 			}
+			if f, i = of.find(b[start:end]), value; f == nil {
+				i = s.pass(start, end, value)
+			} else {
+				s.follow[last] = f
+			}
+		}
+		if f != nil {
+			last = f.id
+			i = s.field(i, f, unsafe.Add(p, f.offset))
 		}
 		if i < 0 {
 			return refused
@@ -290,6 +315,15 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 			return refused
 		}
 	}
+}
+
+// pass passes over a member that the struct has no field for, and keeps it when it is the record's.
+func (s *scanner) pass(start, end, value int) int {
+	i := skip(s.b, value, s.depth)
+	if s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
+		s.unknown = append(s.unknown, member{unsafe.String(&s.b[start-1], end-start+1)[1:], s.b[value:i:i]})
+	}
+	return i
 }
 
 // field reads the value that begins at i into the field at p, which gets nothing of an earlier value.

@@ -183,6 +183,9 @@ var timeForms = map[byte][2]string{
 func parseTime(s string) (t time.Time, ok bool) {
 	const day = len("2006-01-02")
 	s = strings.TrimSpace(s)
+	if t, ok := utcTime(s); ok {
+		return t, true
+	}
 	if len(s) <= day {
 		return time.Time{}, false
 	}
@@ -198,6 +201,41 @@ func parseTime(s string) (t time.Time, ok bool) {
 		return time.Time{}, true
 	}
 	return t.UTC(), true
+}
+
+// utcTime reads what nearly all times are: 2006-01-02T15:04:05 with a fraction or none, in UTC with a Z or none.
+func utcTime(s string) (t time.Time, ok bool) {
+	const form = "0000-00-00T00:00:00"
+	s = strings.TrimSuffix(s, "Z")
+	if len(s) < len(form) {
+		return t, false
+	}
+	number := func(from, to int) (n int) {
+		for _, c := range []byte(s[from:to]) {
+			if ok = ok && '0' <= c && c <= '9'; ok {
+				n = 10*n + int(c-'0')
+			}
+		}
+		return n
+	}
+	ok = s[4] == '-' && s[7] == '-' && s[10] == 'T' && s[13] == ':' && s[16] == ':'
+	year, month, day := number(0, 4), number(5, 7), number(8, 10)
+	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
+	nanoseconds := 0
+	if digits := len(s) - len(form) - 1; digits >= 1 && digits <= 9 {
+		ok = ok && s[len(form)] == '.'
+		nanoseconds = number(len(form)+1, len(s))
+		for ; digits < 9; digits++ {
+			nanoseconds *= 10
+		}
+	} else if digits >= 0 {
+		return t, false
+	}
+	if !ok || year <= 1 || hour > 23 || minute > 59 || second > 59 {
+		return t, false
+	}
+	t = time.Date(year, time.Month(month), day, hour, minute, second, nanoseconds, time.UTC)
+	return t, t.Day() == day && int(t.Month()) == month
 }
 
 // moment reads a time field; one that is no time is a problem.
