@@ -46,7 +46,16 @@ var commands = []func() *cobra.Command{
 	newManCommand,
 }
 
-func main() { os.Exit(execute(os.Args[1:])) }
+func main() {
+	command := func(ctx context.Context) int { return execute(ctx, os.Args[1:]) }
+	if code, ok := asService(command); ok {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command(ctx)
+	stop()
+	os.Exit(code)
+}
 
 // newRoot is the program with all its commands.
 func newRoot() *cobra.Command {
@@ -64,12 +73,10 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// execute runs one command line and returns its exit code.
-func execute(args []string) int {
+// execute runs one command line until it ends or ctx does, and returns its exit code.
+func execute(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
