@@ -2,9 +2,11 @@ package bridge
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/control"
 	"github.com/siembridge/siembridge/formats"
 )
 
@@ -124,4 +126,36 @@ func warn(told *time.Time, warning string, now time.Time) bool {
 // event makes an event of the bridge itself.
 func event(class, severity, subject, title, text string, now time.Time) formats.StatusEvent {
 	return formats.StatusEvent{Class: class, Severity: severity, Subject: subject, Title: title, Text: text, Time: now.UTC()}
+}
+
+// missing returns an event for each source of which a reconciliation misses records.
+func missing(r *control.Report, now time.Time) (events []formats.StatusEvent) {
+	for i := range r.Sources {
+		s := &r.Sources[i]
+		severity, parts := "medium", []string(nil)
+		if s.Missed.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%d records were never pulled and are pulled now (%s)", s.Missed.Count, some(s.Missed)))
+		}
+		for _, d := range s.Destinations {
+			if d.Missing.Count > 0 {
+				severity = "high"
+				parts = append(parts, fmt.Sprintf("%d are missing at %s (%s)", d.Missing.Count, d.Name, some(d.Missing)))
+			}
+		}
+		if len(parts) > 0 {
+			text := fmt.Sprintf("%s. siembridge reconcile --since %s --until %s names them all; what is missing at a destination is to be looked up in the Defender portal",
+				strings.Join(parts, "; "), r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339))
+			events = append(events, event("records missing", severity, s.Name, "Records of source "+s.Name+" are missing", text, now))
+		}
+	}
+	return events
+}
+
+// some names the first of them.
+func some(ids control.IDs) string {
+	text := strings.Join(ids.IDs[:min(len(ids.IDs), 3)], ", ")
+	if ids.Count > 3 {
+		text += ", …"
+	}
+	return text
 }

@@ -73,7 +73,7 @@ func (b *Bridge) Reconcile(ctx context.Context, p control.Period) (control.Repor
 		}
 		r.Sources = append(r.Sources, a.report)
 	}
-	return r, b.reconciled(&r)
+	return r, b.reconciled(ctx, &r)
 }
 
 // refusedKey is a record that a receiver refused.
@@ -205,8 +205,8 @@ func (a *audit) filtered(i int, r *buffer.Record) bool {
 // Where the last reconciliation is noted.
 const reconcileNote = "reconcile"
 
-// reconciled keeps the outcome for the status, over restarts, and logs it.
-func (b *Bridge) reconciled(r *control.Report) error {
+// reconciled keeps the outcome for the status, over restarts, logs it, and tells the SIEM what is missing.
+func (b *Bridge) reconciled(ctx context.Context, r *control.Report) error {
 	last := admin.Reconciliation{At: r.At, Since: r.Since, Until: r.Until, Missing: r.Missing()}
 	for _, s := range r.Sources {
 		if s.Error != "" {
@@ -226,6 +226,9 @@ func (b *Bridge) reconciled(r *control.Report) error {
 		}
 	}
 	b.log.Info("reconciled", "since", r.Since, "until", r.Until, "missing", last.Missing, "errors", len(last.Errors))
+	for _, e := range missing(r, time.Now()) {
+		b.tell(ctx, e)
+	}
 	b.mu.Lock()
 	b.reconciliation = &last
 	b.mu.Unlock()
