@@ -52,6 +52,8 @@ type evidenceReader struct {
 	pieces   []*piece          // those of the Detection, in its order
 	ranked   []*piece          // the same, the most telling first
 	identity []byte            // of all pieces, one behind the other
+	lines    []byte            // for the content hash: a line for each piece
+	spans    [][2]int          // of the lines
 	seen     map[uint64]*piece // by the hash of kind and identity
 	device   *piece            // of Defender XDR: the device that stands beside the list
 }
@@ -213,6 +215,7 @@ type piece struct {
 	rank     int
 	identity []byte // see appendIdentity
 	raw      []byte // the piece as it stands in the record
+	path     string // of the file, once it was asked for
 
 	Type                     text  `json:"@odata.type"`
 	EntityType               text  `json:"entityType"`
@@ -306,6 +309,8 @@ type file struct {
 }
 
 type fileDetails struct {
+	path string // once it was asked for
+
 	FileName  text `json:"fileName"`
 	FilePath  text `json:"filePath"`
 	FileSize  text `json:"fileSize"`

@@ -32,9 +32,10 @@ type Identity struct {
 // A record that cannot be decoded is identified by all of its bytes, with the error that Decode gives.
 func Identify(api API, raw []byte) (Identity, error) {
 	s := newScanner()
-	defer s.release()
-	defer s.detection.Reset()
-	return s.identify(api, raw)
+	id, err := s.identify(api, raw)
+	s.detection.Reset()
+	s.releaseAll()
+	return id, err
 }
 
 // identify leaves the record decoded in s.detection.
@@ -48,10 +49,11 @@ func (s *scanner) identify(api API, raw []byte) (Identity, error) {
 		id.Hash[0] = hashVersion
 		return id, err
 	}
-	id := Identity{Key: strings.Clone(d.ID), Changed: d.Updated} // what is kept of a record shall not keep all of it
+	id := Identity{Key: d.ID, Changed: d.Updated}
 	if api == Detections {
-		id.Key = strings.Clone(d.FullID) // the parts of one alert share an AlertId
+		id.Key = d.FullID // the parts of one alert share an AlertId
 	}
+	id.Key = strings.Clone(id.Key) // what is kept of a record shall not keep all of it
 	if d.Kind == formats.KindIncident && api == Incidents && id.Key != "" {
 		id.Key = "incident:" + id.Key // an incident and an alert of one number are two records
 	}
@@ -95,8 +97,7 @@ func (r *evidenceReader) appendSorted(dst []byte) []byte {
 	if len(r.pieces) == 0 {
 		return dst
 	}
-	var lines []byte
-	spans := make([][2]int, 0, len(r.pieces))
+	lines, spans := r.lines[:0], r.spans[:0]
 	for _, e := range r.pieces {
 		start := len(lines)
 		lines = append(append(lines, e.kind...), 0)
@@ -112,6 +113,7 @@ func (r *evidenceReader) appendSorted(dst []byte) []byte {
 	for _, at := range spans {
 		dst = append(append(dst, lines[at[0]:at[1]]...), 0)
 	}
+	r.lines, r.spans = lines, spans
 	return dst
 }
 

@@ -201,6 +201,10 @@ func setAddresses(d *formats.Device, all []string) {
 }
 
 func isAddress(s string) bool {
+	at := strings.IndexAny(s, ".:%")
+	if at < 0 || s[at] == '.' && strings.Trim(s, "0123456789.") != "" {
+		return false // a host's name, for which ParseAddr would make an error
+	}
 	_, err := netip.ParseAddr(s)
 	return err == nil
 }
@@ -209,12 +213,18 @@ func (e *piece) fileDetection() formats.File {
 	if e.Details.is != nil {
 		return e.Details.is.detection()
 	}
-	return formats.File{Name: string(e.FileName), Path: joinPath(string(e.FilePath), string(e.FileName)),
+	if e.path == "" {
+		e.path = joinPath(string(e.FilePath), string(e.FileName))
+	}
+	return formats.File{Name: string(e.FileName), Path: e.path,
 		SHA1: string(e.SHA1), SHA256: string(e.SHA256), MD5: string(e.MD5)}
 }
 
 func (f *fileDetails) detection() formats.File {
-	return formats.File{Name: string(f.FileName), Path: joinPath(string(f.FilePath), string(f.FileName)), Size: string(f.FileSize),
+	if f.path == "" {
+		f.path = joinPath(string(f.FilePath), string(f.FileName))
+	}
+	return formats.File{Name: string(f.FileName), Path: f.path, Size: string(f.FileSize),
 		SHA1: string(f.SHA1), SHA256: string(f.SHA256), MD5: string(f.MD5), Publisher: string(f.Publisher), Signer: string(f.Signer), Issuer: string(f.Issuer)}
 }
 

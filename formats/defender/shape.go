@@ -215,9 +215,22 @@ var scanners = sync.Pool{New: func() any {
 
 func newScanner() *scanner { return scanners.Get().(*scanner) }
 
-// release gives the memory back for the next record.
+// maxText is how much memory of texts a scanner keeps for the next record, in bytes.
+const maxText = 64 << 10
+
+// release gives the memory back for the next record, but that of texts.
 func (s *scanner) release() {
-	s.b, s.text, s.words = nil, nil, nil
+	s.text, s.words = nil, nil
+	s.releaseAll()
+}
+
+// releaseAll is release when nothing that was read is kept, not even a text.
+func (s *scanner) releaseAll() {
+	clear(s.words)
+	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
+		s.text, s.words = nil, nil
+	}
+	s.b = nil
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
 	for id := range s.slabs {
@@ -357,6 +370,9 @@ func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
 		}
 		if next >= 0 && one != nil && f.kind == kindPieces {
 			(*piece)(one).raw = s.b[i:next:next]
+		}
+		if *all == nil {
+			*all = make([]unsafe.Pointer, 0, 8)
 		}
 		*all = append(*all, one)
 		return next
