@@ -108,14 +108,14 @@ func (e *Event) resize(v *eventValue) {
 
 func (e *Event) keyOf(v *eventValue) string {
 	if v.attr < 0 {
-		return v.extra
+		return e.extras[-1-v.attr].key
 	}
 	return e.table.attrs[v.attr].key
 }
 
 func (e *Event) noteValue(v *eventValue) {
 	if v.attr < 0 {
-		e.noteExtra(v.extra)
+		e.noteExtra(e.keyOf(v))
 		return
 	}
 	e.note(v.attr)

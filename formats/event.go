@@ -12,6 +12,7 @@ type Event struct {
 	table  *Table
 	d      *Detection
 	values []eventValue
+	extras []extraPair
 	arena  []byte // all values one after the other
 	choice []int8 // chosen group of each of Table.entities, -1: none has a value
 
@@ -24,20 +25,21 @@ type Event struct {
 
 // eventValue is one value of an event.
 type eventValue struct {
-	attr       int    // index into Table.attrs, -1: a pair of Detection.Extra
-	extra      string // its key then
-	before     string // what is written before it
-	start, end int    // in the arena
-	size       int    // bytes it takes in the event with what is before it; 0: dropped
-	fragment   bool   // JSON that is already written: an array or a boolean
+	attr       int  // index into Table.attrs; below zero, -1-i: the i-th of Event.extras
+	start, end int  // in the arena
+	size       int  // bytes it takes in the event with what is before it; 0: dropped
+	fragment   bool // JSON that is already written: an array or a boolean
 }
+
+// extraPair is the key of a pair of Detection.Extra, and what is written before its value.
+type extraPair struct{ key, before string }
 
 var events = sync.Pool{New: func() any { return new(Event) }}
 
 // Make takes from d what the table asks for. Release gives the memory back.
 func (t *Table) Make(d *Detection) *Event {
 	e := events.Get().(*Event)
-	*e = Event{table: t, d: d, values: e.values[:0], arena: e.arena[:0], choice: e.choice[:0]}
+	*e = Event{table: t, d: d, values: e.values[:0], extras: e.extras[:0], arena: e.arena[:0], choice: e.choice[:0]}
 	for _, set := range t.entities {
 		e.choice = append(e.choice, chooseGroup(set, d))
 	}
@@ -102,25 +104,35 @@ func (e *Event) evaluate(i int, a *attribute) {
 		}
 	}
 	e.present.add(i)
-	e.add(eventValue{attr: i, before: a.before, start: start, end: len(e.arena), fragment: fragment})
+	e.add(i, start, fragment)
 }
 
-func (e *Event) add(v eventValue) {
-	v.size = e.measure(&v)
+// add adds the value that begins at start in the arena.
+func (e *Event) add(attr, start int, fragment bool) {
+	e.values = append(e.values, eventValue{attr: attr, start: start, end: len(e.arena), fragment: fragment})
+	v := &e.values[len(e.values)-1]
+	v.size = e.measure(v)
 	e.total += v.size
-	e.values = append(e.values, v)
+}
+
+// before returns what is written before a value.
+func (e *Event) before(v *eventValue) string {
+	if v.attr < 0 {
+		return e.extras[-1-v.attr].before
+	}
+	return e.table.attrs[v.attr].before
 }
 
 // measure returns what v takes in the event as it is written.
 func (e *Event) measure(v *eventValue) int {
-	b, escaped := e.arena[v.start:v.end], e.table.layout.Escaped
+	b, before, escaped := e.arena[v.start:v.end], len(e.before(v)), e.table.layout.Escaped
 	switch {
 	case v.fragment:
-		return len(v.before) + len(b)
+		return before + len(b)
 	case v.attr >= 0 && e.table.attrs[v.attr].header:
 		escaped = e.table.layout.EscapedHeader
 	}
-	return len(v.before) + escaped(b)
+	return before + escaped(b)
 }
 
 func (e *Event) applies(a *attribute) bool {
@@ -323,11 +335,8 @@ func (e *Event) At(i int) (p EventPair, ok bool) {
 	if v.size == 0 || v.attr >= 0 && e.table.attrs[v.attr].header {
 		return p, false
 	}
-	p.Before, p.Value, p.Fragment = v.before, e.arena[v.start:v.end], v.fragment
-	p.Plain = v.size == len(v.before)+len(p.Value)
-	p.Key, p.Extra = v.extra, v.attr < 0
-	if !p.Extra {
-		p.Key = e.table.attrs[v.attr].key
-	}
+	p.Key, p.Before, p.Extra = e.keyOf(v), e.before(v), v.attr < 0
+	p.Value, p.Fragment = e.arena[v.start:v.end], v.fragment
+	p.Plain = v.size == len(p.Before)+len(p.Value)
 	return p, true
 }

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,16 +86,12 @@ func (e *Event) addExtra(p Pair) {
 		e.noteExtra(p.Key)
 	}
 	if len(e.arena) > start {
-		e.add(eventValue{attr: -1, extra: p.Key, before: before, start: start, end: len(e.arena)})
+		e.extras = append(e.extras, extraPair{p.Key, before})
+		e.add(-len(e.extras), start, false)
 	}
 }
 
 // hasExtra reports whether the event already has a pair of that key; readers differ in which of two they keep.
 func (e *Event) hasExtra(key string) bool {
-	for i := len(e.values) - 1; i >= 0 && e.values[i].attr < 0; i-- {
-		if strings.EqualFold(e.values[i].extra, key) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.extras, func(p extraPair) bool { return strings.EqualFold(p.key, key) })
 }

@@ -1,7 +1,6 @@
 package defender
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"sync"
@@ -69,7 +68,7 @@ func (s *splitter) scan(within string) error {
 			end = skip(w.b, begin, 0)
 		}
 		if end < 0 {
-			if begin < len(w.b) && whole(w.b[begin:]) {
+			if begin < len(w.b) && w.b[begin] != '{' {
 				break
 			}
 			more := w.more(i)
@@ -89,13 +88,4 @@ func (s *splitter) scan(within string) error {
 		err = failed
 	}
 	return err
-}
-
-// whole reports whether b begins with all of a value, or with what is none.
-func whole(b []byte) bool {
-	if b[0] != '{' {
-		return true
-	}
-	_, err := passOver(bufio.NewReaderSize(bytes.NewReader(b), 64))
-	return err == nil
 }
