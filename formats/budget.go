@@ -154,7 +154,7 @@ func (e *Event) listSize() int {
 	return len(a.before) + min(e.listed-1, a.max) // no comma stands before the first name
 }
 
-// ShortenedKey returns the key that lists what was cut or dropped as it is written, as EventPair.Before; ok is false
+// ShortenedKey returns the key that lists what was cut or dropped as it is written, as Pair does; ok is false
 // when there is nothing to list.
 func (e *Event) ShortenedKey() (before string, ok bool) {
 	if e.listSize() == 0 {

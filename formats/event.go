@@ -316,27 +316,17 @@ func (e *Event) Name() []byte {
 	return nil
 }
 
-// EventPair is one key with its value as an encoder has to write it.
-type EventPair struct {
-	Key      string
-	Before   string // what is written before the value, a separator at its beginning: see Layout
-	Value    []byte // cleaned, not escaped; valid until Release
-	Plain    bool   // nothing in Value has to be escaped
-	Fragment bool   // Value is JSON that is already written
-	Extra    bool   // the pair is from Detection.Extra
-}
-
-// Len returns the number of pairs that At may be asked for.
+// Len returns the number of pairs that Pair may be asked for.
 func (e *Event) Len() int { return len(e.values) }
 
-// At returns the i-th pair; ok is false for one that the budget dropped.
-func (e *Event) At(i int) (p EventPair, ok bool) {
+// Pair returns the i-th pair: what is written before its value, a separator at its beginning (see Layout), and the value,
+// cleaned and not escaped, which is valid until Release. plain is true when nothing in the value has to be escaped; ok
+// is false for a pair that the budget dropped.
+func (e *Event) Pair(i int) (before string, value []byte, plain, ok bool) {
 	v := &e.values[i]
 	if v.size == 0 || v.attr >= 0 && e.table.attrs[v.attr].header {
-		return p, false
+		return "", nil, false, false
 	}
-	p.Key, p.Before, p.Extra = e.keyOf(v), e.before(v), v.attr < 0
-	p.Value, p.Fragment = e.arena[v.start:v.end], v.fragment
-	p.Plain = v.size == len(p.Before)+len(p.Value)
-	return p, true
+	before, value = e.before(v), e.arena[v.start:v.end]
+	return before, value, v.size == len(before)+len(value), true
 }

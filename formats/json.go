@@ -226,22 +226,22 @@ func (e *Event) braces() int {
 // appendObjects writes the values, opening and closing objects as the keys ask for.
 func (e *Event) appendObjects(dst []byte) []byte {
 	open := "" // path of the object that is being written
-	for i := range e.Len() {
-		p, ok := e.At(i)
-		if !ok {
+	for i := range e.values {
+		v := &e.values[i]
+		if v.size == 0 {
 			continue
 		}
 		object := ""
-		if dot := strings.LastIndexByte(p.Key, '.'); dot >= 0 && !p.Extra {
-			object = p.Key[:dot]
+		if key := e.keyOf(v); v.attr >= 0 {
+			object = key[:max(0, strings.LastIndexByte(key, '.'))]
 		}
 		dst = switchObject(dst, open, object)
 		open = object
-		dst = appendMember(dst, p.Before)
-		if p.Fragment {
-			dst = append(dst, p.Value...)
+		dst = appendMember(dst, e.before(v))
+		if value := e.arena[v.start:v.end]; v.fragment {
+			dst = append(dst, value...)
 		} else {
-			dst = appendJSONString(dst, p.Value)
+			dst = appendJSONString(dst, value)
 		}
 	}
 	return switchObject(dst, open, "")

@@ -113,15 +113,15 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	dst = append(append(dst, severity...), '|')
 	body := len(dst)
 	for i := range event.Len() {
-		p, ok := event.At(i)
+		before, value, plain, ok := event.Pair(i)
 		if !ok {
 			continue
 		}
-		dst = appendBefore(dst, p.Before, body)
-		if p.Plain {
-			dst = append(dst, p.Value...)
+		dst = appendBefore(dst, before, body)
+		if plain {
+			dst = append(dst, value...)
 		} else {
-			dst = appendValue(dst, p.Value)
+			dst = appendValue(dst, value)
 		}
 	}
 	if before, ok := event.ShortenedKey(); ok {

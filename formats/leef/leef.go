@@ -149,11 +149,13 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) + 1) // no delimiter stands after the last attribute
 	body := len(dst)
 	for i := range event.Len() {
-		if p, ok := event.At(i); ok {
-			dst = append(appendBefore(dst, p.Before, body), p.Value...)
-			if !p.Plain {
-				dst = append(dst, ' ')
-			}
+		before, value, plain, ok := event.Pair(i)
+		if !ok {
+			continue
+		}
+		dst = append(appendBefore(dst, before, body), value...)
+		if !plain {
+			dst = append(dst, ' ') // see guard
 		}
 	}
 	if before, ok := event.ShortenedKey(); ok {
