@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -40,6 +41,18 @@ func (d *drive) edit(t *testing.T, old, new string) {
 		t.Fatalf("the configuration has no %q", old)
 	}
 	if err := os.WriteFile(d.config, []byte(strings.Replace(string(text), old, new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// append adds to the configuration.
+func (d *drive) append(t *testing.T, text string) {
+	t.Helper()
+	old, err := os.ReadFile(d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.config, append(old, text...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -164,10 +177,21 @@ func TestReload(t *testing.T) {
 }
 
 // TestReconcile: a gap by hand at each joint. A record that the polls could not see is named and pulled; one that a
-// SIEM has yet to get is pending, and no gap.
+// SIEM has yet to get is pending, and no gap. A SIEM that wants to know of the bridge is told.
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	d := newDrive(t, driveOptions{apis: []string{"graph-alerts"}, records: 20})
+	told := make(chan string, 100)
+	watcher, err := emulator.Listen("127.0.0.1:0", nil, func(got emulator.Received) {
+		if strings.Contains(string(got.Frame), "SiembridgeRecordsMissing") {
+			told <- string(got.Frame)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(watcher.Close)
+	d.append(t, fmt.Sprintf("[[destination]]\nname = \"watcher\"\ntype = \"arcsight\"\ntransport = \"tcp\"\nsources = [\"graph-alerts\"]\nheartbeat = \"1h\"\naddress = %q\n", watcher.Address()))
 	var log watched
 	cmd := d.start(t, &log)
 	d.wait(t, &log)
@@ -182,7 +206,7 @@ func TestReconcile(t *testing.T) {
 		t.Helper()
 		stdout, stderr, code := d.command(t, "reconcile", "--since", "-2h", "--json")
 		var report control.Report
-		if err := json.Unmarshal([]byte(stdout), &report); err != nil || len(report.Sources) != 1 || len(report.Sources[0].Destinations) != 2 {
+		if err := json.Unmarshal([]byte(stdout), &report); err != nil || len(report.Sources) != 1 || len(report.Sources[0].Destinations) != 3 {
 			t.Fatalf("%v: %s %s", err, stdout, stderr)
 		}
 		if code != wantCode {
@@ -200,8 +224,16 @@ func TestReconcile(t *testing.T) {
 	if a := s.Destinations[1]; a.Confirmed != 20 || a.Pending != 1 || a.Missing.Count != 0 {
 		t.Errorf("arcsight, with %s pending: %+v", waiting, a)
 	}
-	if stdout, _, code := d.command(t, "status"); code != exitFailure || !strings.Contains(stdout, "1 records missing") {
+	if stdout, _, code := d.command(t, "status"); code != exitFailure || !strings.Contains(stdout, "! the reconciliation of") || !strings.Contains(stdout, "last reconciliation, ") || !strings.Contains(stdout, ": 1 records missing\n") {
 		t.Errorf("status after it: exit code %d\n%s", code, stdout)
+	}
+	select {
+	case e := <-told:
+		if !strings.Contains(e, gap) || !strings.Contains(e, "1 records were never pulled") {
+			t.Errorf("the SIEM is told %q, without %s", e, gap)
+		}
+	case <-time.After(time.Minute):
+		t.Errorf("the SIEM is not told\n%s", tail(log.String()))
 	}
 	d.qradar.wait(t, d.sightings, &log)
 	d.settled(t, 0)
