@@ -17,16 +17,6 @@ import (
 	"github.com/siembridge/siembridge/formats"
 )
 
-// NewEncoder builds the encoder that a destination's configuration asks for. Its error names every mistake in the
-// mapping.
-func NewEncoder(d *config.Destination) (formats.Encoder, error) {
-	encoder, err := config.NewEncoder(d)
-	if err != nil {
-		return nil, err
-	}
-	return encoder, nil
-}
-
 // NewDialer builds what connects to a destination.
 func NewDialer(d *config.Destination) (*transport.Dialer, error) {
 	o := transport.Options{ConnectTimeout: d.ConnectTimeout}
@@ -40,7 +30,7 @@ func NewDialer(d *config.Destination) (*transport.Dialer, error) {
 // NewPipeline builds what makes frames of records for a destination. hostname is this host's, for headers that name no
 // other.
 func NewPipeline(d *config.Destination, sources []config.Source, hostname string) (*delivery.Pipeline, error) {
-	encoder, err := NewEncoder(d)
+	encoder, err := config.NewEncoder(d)
 	if err != nil {
 		return nil, err
 	}

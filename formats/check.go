@@ -13,10 +13,7 @@ type compiler struct {
 	problems Problems
 }
 
-var (
-	apiNames  = Names{"detections", "alerts", "graph-alerts", "graph-incidents", "incidents"}
-	kindNames = Names{string(KindAlert), string(KindIncident), string(KindStatus)}
-)
+var kindNames = Names{string(KindAlert), string(KindIncident), string(KindStatus)}
 
 func (c *compiler) header() {
 	t, m := c.table, c.mapping
@@ -373,8 +370,8 @@ func (c *compiler) conditions(m *Attribute, a *attribute) {
 	a.ifAny, a.unless = c.sources(m.Key, m.If), c.sources(m.Key, m.Unless)
 	a.with, a.mistyped = c.earlier(m.Key, "with", m.With), c.earlier(m.Key, "mistyped", m.Mistyped)
 	for _, api := range m.API {
-		if !contains(apiNames, api) {
-			c.problems.add(m.Key, "no API is named %q; APIs are %s", api, strings.Join(apiNames, ", "))
+		if !slices.Contains(apis, api) {
+			c.problems.add(m.Key, "no API is named %q; APIs are %s", api, strings.Join(apis, ", "))
 		}
 	}
 	for _, kind := range m.Kind {

@@ -7,7 +7,10 @@
 // so that N APIs and M formats cost N + M mappings, not N x M.
 package formats
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Severity is a detection's severity, ordered as filters compare it:
 // informational < unknown < low < medium < high. A word that Microsoft does not document is SeverityUnknown.
@@ -42,6 +45,14 @@ const (
 	FlagFalse
 	FlagTrue
 )
+
+// apis are the names of Microsoft's APIs, as Detection.API, the configuration and a mapping's conditions write them. A
+// new API is named here; formats/defender and bridge/source each have a file for it, and tests hold their lists against
+// this one.
+var apis = []string{"detections", "alerts", "graph-alerts", "graph-incidents", "incidents"}
+
+// APIs returns the names of the APIs whose records become detections.
+func APIs() []string { return slices.Clone(apis) }
 
 // Kind says what an event is about.
 type Kind string

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/siembridge/siembridge/formats"
-	"github.com/siembridge/siembridge/formats/cef"
-	"github.com/siembridge/siembridge/formats/leef"
 )
 
 // maxMappingFile is the largest mapping_file in bytes.
@@ -18,6 +16,7 @@ const maxMappingFile = 1 << 20
 // Encoder is an encoder of a destination with the mapping that it has in force.
 type Encoder interface {
 	formats.Encoder
+	// Table returns the mapping in force: the format's own with what mapping_file and fields add. It must not be changed.
 	Table() *formats.Table
 }
 
@@ -27,26 +26,20 @@ func NewEncoder(d *Destination) (Encoder, error) {
 	if err := checkProfile(d); err != nil {
 		return nil, err
 	}
+	build, err := builderOf(d.Format)
+	if err != nil {
+		return nil, err
+	}
 	add := formats.Additions{}
 	for _, f := range d.Fields {
 		add.Fields = append(add.Fields, formats.Pair(f))
 	}
 	if d.MappingFile != "" {
-		var err error
 		if add.Extend, err = readMapping(d.MappingFile); err != nil {
 			return nil, err
 		}
 	}
-	name, version, _ := strings.Cut(d.Format, ":")
-	switch name {
-	case "leef":
-		return leef.New(leef.Options{Version: version, Delimiter: d.Delimiter, Additions: add})
-	case "cef":
-		return cef.New(cef.Options{Version: version, Profile: d.Profile, Additions: add})
-	case "json":
-		return formats.NewJSON(formats.JSONOptions{Additions: add})
-	}
-	return nil, fmt.Errorf("no format is named %q; there are leef:1.0, leef:2.0, cef:0, cef:1, json", d.Format)
+	return build(d, add)
 }
 
 func checkProfile(d *Destination) error {

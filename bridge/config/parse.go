@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -229,8 +230,8 @@ func (p *parser) set(v reflect.Value, f reflect.StructField, value any, at strin
 		}
 		v.SetInt(int64(n))
 	default:
-		if allowed := f.Tag.Get("values"); allowed != "" && !allows(allowed, text, f.Tag.Get("default")) {
-			p.badValue(at, text, strings.Fields(allowed))
+		if allowed := valuesOf(f); allowed != nil && !slices.Contains(allowed, text) && (text != "" || f.Tag.Get("default") != "") {
+			p.badValue(at, text, allowed)
 			return
 		}
 		v.SetString(text)
@@ -257,18 +258,6 @@ func (p *parser) setList(v reflect.Value, value any, at string) {
 		return
 	}
 	v.Set(reflect.ValueOf(list))
-}
-
-func allows(allowed, text, def string) bool {
-	if text == "" && def == "" {
-		return true
-	}
-	for _, a := range strings.Fields(allowed) {
-		if a == text {
-			return true
-		}
-	}
-	return false
 }
 
 func (p *parser) badValue(at, text string, allowed []string) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/defender"
@@ -48,7 +47,7 @@ func runDiff(c *cobra.Command, path, format, destination, mapping string, files 
 	}
 	changed := *d
 	changed.MappingFile = mapping
-	encoder, err := bridge.NewEncoder(&changed)
+	encoder, err := config.NewEncoder(&changed)
 	if err != nil {
 		return usageError{err}
 	}

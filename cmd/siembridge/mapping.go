@@ -12,9 +12,28 @@ import (
 	"github.com/siembridge/siembridge/formats/cef"
 )
 
-// documented are the tables of docs/mapping.md: CEF 1 has every key that CEF 0 has.
-var documented = []config.Destination{
-	{Format: "leef:2.0"}, {Format: "cef:1"}, {Format: "cef:0", Profile: cef.ProfileArcSightLegacy}, {Format: "cef:0", Profile: cef.ProfileMCASLegacy}, {Format: "json"},
+// documented are the tables of docs/mapping.md: of each format the newest version, which has every key of the older
+// ones, then its profiles.
+func documented() (all []config.Destination) {
+	names := config.Formats()
+	for i, name := range names {
+		family, _, _ := strings.Cut(name, ":")
+		if i+1 < len(names) && strings.HasPrefix(names[i+1], family+":") {
+			continue
+		}
+		all = append(all, config.Destination{Format: name})
+		if family == "cef" {
+			for _, profile := range cef.Profiles() {
+				all = append(all, config.Destination{Format: "cef:0", Profile: profile})
+			}
+		}
+	}
+	return all
+}
+
+// formatFlag adds --format to a command; also is what the help says besides the names.
+func formatFlag(c *cobra.Command, also string) *string {
+	return c.Flags().String("format", "", strings.Join(config.Formats(), ", ")+also)
 }
 
 func newMappingCommand() *cobra.Command {
@@ -24,7 +43,7 @@ func newMappingCommand() *cobra.Command {
 		Example: "  siembridge mapping --format cef:0\n  siembridge mapping --format cef:0 --profile arcsight-legacy\n  siembridge mapping --markdown > docs/mapping.md\n  siembridge mapping --coverage alerts.json",
 		Args:    cobra.NoArgs,
 	}
-	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json; the defaults and the profiles when it is not given")
+	format := formatFlag(c, "; the defaults and the profiles when it is not given")
 	profile := c.Flags().String("profile", "", strings.Join(cef.Profiles(), ", ")+": a profile of CEF")
 	markdown := c.Flags().Bool("markdown", false, "as Markdown, for the documentation")
 	coverage := addCoverageFlags(c)
@@ -41,7 +60,7 @@ func newMappingCommand() *cobra.Command {
 		if *markdown {
 			fmt.Fprint(c.OutOrStdout(), "# Mapping\n\nEvery attribute of every format and profile, made from the tables in force by `siembridge mapping --markdown`.\n\n", mappingNotes())
 		}
-		for _, d := range documented {
+		for _, d := range documented() {
 			if err := writeMapping(c.OutOrStdout(), d, *markdown); err != nil {
 				return err
 			}

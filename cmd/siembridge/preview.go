@@ -32,7 +32,7 @@ func newPreviewCommand() *cobra.Command {
 			"  siembridge preview --config siembridge.toml --diff mine.toml alerts/*.json",
 	}
 	path := configFlag(c, false)
-	format := c.Flags().String("format", "", "leef:1.0, leef:2.0, cef:0, cef:1 or json")
+	format := formatFlag(c, "")
 	name := c.Flags().String("destination", "", "with --config: the destination whose events to show")
 	diff := c.Flags().String("diff", "", "a mapping file: show what it would change instead")
 	c.Args = func(c *cobra.Command, args []string) error {
