@@ -15,8 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siembridge/siembridge/bridge/admin"
-	"github.com/siembridge/siembridge/bridge/buffer"
-	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
@@ -43,7 +41,8 @@ type Bridge struct {
 	started  time.Time
 	hostname string
 	registry *prometheus.Registry
-	buffer   *disk.Buffer
+	buffer   Store
+	sharing  sharing        // the same; nil: nobody else uses it
 	history  *admin.History // for the plots; it may be lost
 	admin    *admin.Server  // nil: turned off
 	options  Options
@@ -79,28 +78,15 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{config: c, options: o, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now(), ended: make(chan struct{}, 1)}
 	b.hostname = thisHost()
 	var err error
-	if b.buffer, err = openBuffer(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: b.log, Registerer: b.registry,
-		FS: o.FS, Transaction: o.Commit, Simulated: o.FS != nil}); err != nil {
-		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
+	if b.buffer, err = openPatiently(c, o, b.registry); err != nil {
+		return nil, err
 	}
+	b.sharing, _ = b.buffer.(sharing)
 	b.history = admin.OpenHistory(filepath.Join(c.StateDir, "history.json"), b.log)
 	if err := b.build(); err != nil {
 		return nil, errors.Join(err, b.buffer.Close())
 	}
 	return b, nil
-}
-
-// openPatience is how long a start waits for the state directory: a command that reads it, such as siembridge status,
-// may have it for a moment.
-const openPatience = 5 * time.Second
-
-func openBuffer(o disk.Options) (*disk.Buffer, error) {
-	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		b, err := disk.Open(o)
-		if err == nil || !errors.Is(err, buffer.ErrLocked) || time.Since(begun) > openPatience {
-			return b, err
-		}
-	}
 }
 
 func (b *Bridge) build() error {

@@ -27,6 +27,9 @@ type runningSource struct {
 	unit   *unit       // nil before it runs
 	ended  atomic.Bool // there is nothing more to come
 
+	sharing sharing     // nil: no other bridge pulls it
+	held    atomic.Bool // it is this bridge that pulls it, if others may
+
 	credential *credential // nil: it has none
 }
 
@@ -40,11 +43,31 @@ func (s *runningSource) launch(ctx context.Context, ended chan<- struct{}) {
 			defer watch.Wait()
 			defer stop()
 		}
-		if err := s.puller.Run(ctx); errors.Is(err, source.ErrEnded) {
+		if err := s.pull(ctx); errors.Is(err, source.ErrEnded) {
 			s.ended.Store(true)
 			signal(ended)
 		}
 	})
+}
+
+// pull pulls until ctx ends; where several bridges share a buffer, while it is this one's turn.
+func (s *runningSource) pull(ctx context.Context) error {
+	if s.sharing == nil {
+		return s.puller.Run(ctx)
+	}
+	for {
+		held, done, err := s.sharing.Lease(ctx, s.config.Name)
+		if err != nil {
+			return nil // ctx has ended, or the buffer was closed
+		}
+		s.held.Store(true)
+		err = s.puller.Run(held)
+		s.held.Store(false)
+		done()
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // signal puts a token into a channel that holds one.
@@ -72,7 +95,7 @@ func SourceOptions(s *config.Source, stateDir string) source.Options {
 
 // prepareSource builds a source that does not run yet.
 func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSource, error) {
-	s := &runningSource{config: *c, files: digest(c.CAFile)}
+	s := &runningSource{config: *c, files: digest(c.CAFile), sharing: b.sharing}
 	b.shared.sources.Source(c.Name)
 	b.shared.quarantined.WithLabelValues(c.Name)
 	appender := tracedAppender{b.buffer, b.log}
@@ -93,19 +116,17 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 	return s, nil
 }
 
-// lookBack begins earlier when the buffer's index was damaged and with it what had been read before: a day before the
-// oldest record of which the new index was made. What is pulled again is recognised.
+// lookBack begins earlier when what had been read before is in doubt. What is pulled again is recognised.
 func (b *Bridge) lookBack(start func(time.Time) time.Time) func(time.Time) time.Time {
-	report := b.buffer.Report()
-	if report.Aside == "" || report.Oldest.IsZero() {
+	doubted := b.buffer.Doubted()
+	if doubted.IsZero() {
 		return start
 	}
 	return func(now time.Time) time.Time {
-		from, before := start(now), report.Oldest.Add(-24*time.Hour)
-		if before.Before(from) {
-			return before
+		if from := start(now); from.Before(doubted) {
+			return from
 		}
-		return from
+		return doubted
 	}
 }
 

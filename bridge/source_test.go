@@ -58,7 +58,7 @@ func TestSourcesLookBackAfterDamage(t *testing.T) {
 	b = open()
 	defer b.buffer.Close()
 	if got := begins(b, time.Hour); got.Before(oldest.Add(-25*time.Hour)) || got.After(oldest.Add(-23*time.Hour)) {
-		t.Errorf("after damage: %s before the oldest record; %+v", oldest.Sub(got), b.buffer.Report())
+		t.Errorf("after damage: %s before the oldest record; %+v", oldest.Sub(got), b.buffer.(*disk.Buffer).Report())
 	}
 	if got := begins(b, 30*24*time.Hour); !got.Equal(now.Add(-30 * 24 * time.Hour)) {
 		t.Errorf("a start long ago became %s before now", now.Sub(got))

@@ -3,11 +3,9 @@ package bridge
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
-	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/source"
 )
@@ -84,16 +82,4 @@ func StoppedStatus(c *config.Config, version string) (s admin.Status, err error)
 		s.Destinations = append(s.Destinations, one)
 	}
 	return s, nil
-}
-
-// OpenStopped opens the buffer of a configuration whose bridge does not run; where there is none, that is the error.
-func OpenStopped(c *config.Config) (*disk.Buffer, error) {
-	if _, err := os.Stat(c.StateDir); err != nil {
-		return nil, fmt.Errorf("state_dir: %w; siembridge has not run with this configuration yet", err)
-	}
-	b, err := disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain})
-	if err != nil {
-		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
-	}
-	return b, nil
 }

@@ -18,7 +18,6 @@ import (
 // unavailable are values that the contract has and this version cannot do yet. Refusing them is better than running
 // without what was asked for.
 var unavailable = map[string][]string{
-	"buffer.type": {"jetstream"},
 	"source.auth": {"certificate", "managed-identity", "workload-identity"},
 }
 
@@ -27,7 +26,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // check holds a decoded configuration against what its keys mean together.
 func (p *parser) check(c *Config) {
-	p.available("buffer.type", "buffer.type", c.Buffer.Type)
+	p.checkJetStream(c)
 	if c.StateDir == "" {
 		p.fail("state_dir", "name a folder for the buffer")
 	}
@@ -57,6 +56,29 @@ func (p *parser) check(c *Config) {
 	}
 	p.checkSourceFields(c, encoders)
 	p.warnSameAlerts(c)
+}
+
+// checkJetStream checks [buffer.jetstream] where it is used.
+func (p *parser) checkJetStream(c *Config) {
+	if c.Buffer.Type != "jetstream" {
+		return
+	}
+	j := &c.Buffer.JetStream
+	const at = "buffer.jetstream."
+	if len(j.URLs) == 0 {
+		p.fail(at+"urls", "name the servers, as in [\"tls://nats-1.example.org:4222\", \"tls://nats-2.example.org:4222\"]")
+	}
+	for _, u := range j.URLs {
+		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || parsed.Scheme != "nats" && parsed.Scheme != "tls" {
+			p.fail(at+"urls", "a server is nats://host:port or tls://host:port")
+		}
+	}
+	if j.Replicas != 1 && j.Replicas != 3 && j.Replicas != 5 {
+		p.fail(at+"replicas", "%d: 3 outlive one server, 5 two, 1 none; other numbers outlive no more than the one below", j.Replicas)
+	}
+	if (j.CertFile == "") != (j.KeyFile == "") {
+		p.fail(at+"cert_file", "cert_file and key_file belong together")
+	}
 }
 
 func (p *parser) available(at, key, value string) {

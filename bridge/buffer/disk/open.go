@@ -112,11 +112,8 @@ func Open(opts Options) (*Buffer, error) {
 }
 
 func (b *Buffer) open() error {
-	if err := os.MkdirAll(b.opts.Dir, 0o700); err != nil {
-		return fmt.Errorf("the state directory cannot be made: %w", err)
-	}
 	var err error
-	if b.lock, err = lockFile(filepath.Join(b.opts.Dir, lockName)); err != nil {
+	if b.lock, err = Lock(b.opts.Dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(b.logDir, 0o700); err != nil {
@@ -139,6 +136,15 @@ func (b *Buffer) open() error {
 	}
 	b.reserve.hold()
 	return b.dateClosed()
+}
+
+// Lock makes a state directory if there is none and takes its lock, which closing the file gives back. The error wraps
+// buffer.ErrLocked when another process has it.
+func Lock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the state directory cannot be made: %w", err)
+	}
+	return lockFile(filepath.Join(dir, lockName))
 }
 
 func explainOpen(dir string, err error) error {

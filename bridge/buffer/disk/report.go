@@ -38,6 +38,16 @@ type Report struct {
 	Parts int
 }
 
+// Doubted returns from when on sources have to read again: a day before the oldest record of which a new index was made
+// when the old one was damaged, and with it what had been read. It is zero when nothing is in doubt.
+func (b *Buffer) Doubted() time.Time {
+	r := b.Report()
+	if r.Aside == "" || r.Oldest.IsZero() {
+		return time.Time{}
+	}
+	return r.Oldest.Add(-24 * time.Hour)
+}
+
 // OK tells whether nothing was found damaged.
 func (r *Report) OK() bool { return r.Cause == "" && r.Parts == 0 }
 

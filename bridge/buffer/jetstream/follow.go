@@ -1,0 +1,111 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// follow has two consumers feed the index and the states, and returns when both have caught up with what is there now.
+func (b *Buffer) follow(ctx context.Context) error {
+	for _, f := range []struct {
+		subjects string
+		headers  bool
+		take     func(jetstream.Msg, uint64)
+	}{
+		// States first: a block that was removed is known to be, and a new block meets its destinations.
+		{states + ">", false, func(m jetstream.Msg, seq uint64) { b.apply(m.Subject(), seq, m.Data()) }},
+		{blocks + ">", true, b.takeBlock},
+	} {
+		newest, err := b.last(ctx, f.subjects)
+		if err != nil {
+			return err
+		}
+		consumer, err := b.js.OrderedConsumer(ctx, StreamName, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subjects}, HeadersOnly: f.headers})
+		if err != nil {
+			return b.explain(err)
+		}
+		messages, err := consumer.Messages(jetstream.PullMaxMessages(2000))
+		if err != nil {
+			return b.explain(err)
+		}
+		caughtUp := make(chan struct{})
+		if newest.seq == 0 {
+			close(caughtUp)
+		}
+		b.running.Go(func() {
+			stop := context.AfterFunc(b.ctx, messages.Stop)
+			defer stop()
+			for b.ctx.Err() == nil {
+				m, err := messages.Next()
+				if err != nil {
+					if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+						return
+					}
+					b.log.Debug("the stream is followed again", "error", err)
+					continue
+				}
+				at, err := m.Metadata()
+				if err != nil {
+					continue
+				}
+				b.mu.Lock()
+				f.take(m, at.Sequence.Stream)
+				b.mu.Unlock()
+				if at.Sequence.Stream >= newest.seq && newest.seq > 0 {
+					newest.seq = 0
+					close(caughtUp)
+				}
+			}
+		})
+		select {
+		case <-caughtUp:
+		case <-ctx.Done():
+			return fmt.Errorf("%w (the stream could not be read in time)", ErrAway)
+		}
+	}
+	return nil
+}
+
+// takeBlock takes in the header of a block. One that cannot be read is passed over: its records are pulled again when
+// the source looks back.
+func (b *Buffer) takeBlock(m jetstream.Msg, seq uint64) {
+	block, err := parseHeader(m.Headers().Get(blockHeader))
+	if err != nil {
+		b.log.Error("records in the stream cannot be read", "message", seq, "error", err)
+		return
+	}
+	from, _, _ := strings.Cut(m.Subject()[len(blocks):], ".")
+	block.seq, block.source = seq, name(from)
+	b.addBlock(&block)
+}
+
+// reached waits until this instance knows the log up to a block, which makes what is stored visible to its own queues
+// at once; no longer than a moment, since the block is safe either way.
+func (b *Buffer) reached(ctx context.Context, block uint64) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.index.last < block && b.wait(ctx) == nil {
+	}
+}
+
+// wait waits until something changes. b.mu is held, but not while it waits.
+func (b *Buffer) wait(ctx context.Context) error {
+	changed := b.changed
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-b.ctx.Done():
+		return errClosed
+	}
+}

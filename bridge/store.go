@@ -1,0 +1,105 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk"
+	"github.com/siembridge/siembridge/bridge/buffer/jetstream"
+	"github.com/siembridge/siembridge/bridge/config"
+)
+
+// Store is a buffer with all that a bridge needs of it.
+type Store interface {
+	buffer.Buffer
+	buffer.Leftovers
+	buffer.Retained
+	buffer.Journal
+	buffer.Notes
+	Quarantine() buffer.Quarantine
+
+	// Doubted returns from when on sources have to read again, since what they had read before is not known for
+	// certain any more; zero: it is.
+	Doubted() time.Time
+}
+
+// sharing is what a Store offers that several bridges use at once.
+type sharing interface {
+	// Lease waits until this bridge is the one to pull a source. The context ends when it is no longer; done gives
+	// the source to the others.
+	Lease(ctx context.Context, source string) (held context.Context, done func(), err error)
+}
+
+// openStore opens the buffer that a configuration names.
+func openStore(c *config.Config, o Options, registerer prometheus.Registerer) (Store, error) {
+	if c.Buffer.Type == "jetstream" {
+		return openJetStream(c, o, registerer)
+	}
+	b, err := disk.Open(disk.Options{Dir: c.StateDir, MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: o.Logger, Registerer: registerer,
+		FS: o.FS, Transaction: o.Commit, Simulated: o.FS != nil})
+	if err != nil {
+		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
+	}
+	return b, nil
+}
+
+// openPatience is how long a start waits for the state directory: a command that reads it, such as siembridge status,
+// may have it for a moment.
+const openPatience = 5 * time.Second
+
+// openPatiently is openStore for a start.
+func openPatiently(c *config.Config, o Options, registerer prometheus.Registerer) (Store, error) {
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		b, err := openStore(c, o, registerer)
+		if err == nil || !errors.Is(err, buffer.ErrLocked) || time.Since(begun) > openPatience {
+			return b, err
+		}
+	}
+}
+
+// sharedStore is a JetStream buffer, and the lock of the state directory, which holds the rest.
+type sharedStore struct {
+	*jetstream.Buffer
+	lock io.Closer
+}
+
+// Close implements Store.
+func (s sharedStore) Close() error {
+	defer s.lock.Close()
+	return s.Buffer.Close()
+}
+
+func openJetStream(c *config.Config, o Options, registerer prometheus.Registerer) (Store, error) {
+	lock, err := disk.Lock(c.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
+	}
+	b, err := jetstream.Open(JetStreamOptions(c, o, registerer))
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("buffer: %w", err)
+	}
+	return sharedStore{b, lock}, nil
+}
+
+// JetStreamOptions translates the configuration of a JetStream buffer.
+func JetStreamOptions(c *config.Config, o Options, registerer prometheus.Registerer) jetstream.Options {
+	j := &c.Buffer.JetStream
+	return jetstream.Options{URLs: j.URLs, CredentialsFile: j.CredentialsFile, CAFile: j.CAFile, CertFile: j.CertFile, KeyFile: j.KeyFile, Replicas: j.Replicas,
+		MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: o.Logger, Registerer: registerer}
+}
+
+// OpenStopped opens the buffer of a configuration whose bridge does not run; where there is none, that is the error.
+func OpenStopped(c *config.Config) (Store, error) {
+	if _, err := os.Stat(c.StateDir); err != nil {
+		return nil, fmt.Errorf("state_dir: %w; siembridge has not run with this configuration yet", err)
+	}
+	return openStore(c, Options{}, nil)
+}
