@@ -75,7 +75,8 @@ type Appender interface {
 	// Hash of a version that none of those seen has is known, too: the list of hashed fields changed, not the record.
 	//
 	// Append waits while the buffer is full and a destination with OverflowBlock is behind, until there is room or
-	// ctx ends. When the disk is full the error wraps ErrNoSpace, and the caller tries again later.
+	// ctx ends. When the disk is full the error wraps ErrNoSpace, and the caller tries again later. When it has returned
+	// without an error, the records and their Raw are the caller's again.
 	Append(ctx context.Context, b Batch) (Outcome, error)
 }
 

@@ -31,6 +31,7 @@ func (w *Worker) confirmed(ctx context.Context, c *peerConn) {
 // settle tells the ledger how the connection ended and does what follows. halfClosed: we had closed our side before.
 func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	carried := len(w.ledger.current)
+	w.ended = time.Now()
 	w.trace(c, end, halfClosed)
 	switch {
 	case end == nil: // the bridge stops: what is not confirmed is sent again by the next run
@@ -156,9 +157,10 @@ func (w *Worker) graceOver() (next time.Time) {
 
 // fill sends until the connection is full, old or idle; then it returns nil. It returns the end if the peer ends first.
 func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
-	// A connection that was opened only after the end of the one before has to live through a grace of its own.
-	for i := range w.graces {
-		if c.since.After(w.graces[i].began) {
+	// A connection that was opened only after the end of the one before has to live through a grace of its own. One that
+	// was there before that end has seen the receiver live on, and so have those before it.
+	if c.since.After(w.ended) {
+		for i := range w.graces {
 			w.graces[i].began = c.since
 		}
 	}

@@ -90,6 +90,7 @@ type Worker struct {
 	spare   dialled       // the next connection, to the same address
 	better  dialled       // a connection to an address that comes before the one in use
 	graces  []gracePeriod // of each of ledger.held
+	ended   time.Time     // when the last connection did
 	held    *peer         // to which ledger.held went
 	marks   []mark        // what was written on the current connection, and how far that is on the wire
 	limited *watch        // of the current connection, while rate_limit is waited for

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -18,8 +19,16 @@ type collector struct {
 	note      func(buffer.Outcome)
 	position  func() []byte // what is stored with each batch: up to where its records reach; nil: nothing
 
+	// With ahead a full batch is stored while the next one is read, and texts of records are the caller's again when they
+	// are collected. Not with evidence, which has to know the outcome.
+	ahead   bool
+	storing chan error // of the batch handed over last; nil: none is being stored
+
 	records []buffer.Record
+	texts   texts // of records, with ahead
 	bytes   int
+	handed  []buffer.Record // the batch handed over last, and its texts: used again when it is stored
+	behind  texts
 
 	first  int // of the records of the alert whose evidence is being collected
 	events int // of that alert, in batches appended already
@@ -51,9 +60,12 @@ func (c *collector) record(api defender.API, p defender.Part) buffer.Record {
 // add takes a record. A batch that is full is stored before it, when the position is still the one behind the batch.
 func (c *collector) add(api defender.API, p defender.Part) error {
 	if !p.Summary && (c.bytes >= batchBytes || len(c.records) >= batchRecords) {
-		if err := c.flush(nil); err != nil {
+		if err := c.handOver(); err != nil {
 			return err
 		}
+	}
+	if c.ahead {
+		p.Record = c.texts.keep(p.Record)
 	}
 	r := c.record(api, p)
 	if p.Summary {
@@ -61,6 +73,41 @@ func (c *collector) add(api defender.API, p defender.Part) error {
 	}
 	c.records = append(c.records, r)
 	c.bytes += len(p.Record)
+	return nil
+}
+
+// handOver has a full batch stored, with ahead without waiting for it but for the one before.
+func (c *collector) handOver() error {
+	if !c.ahead {
+		return c.flush(nil)
+	}
+	if err := c.settle(); err != nil {
+		return err
+	}
+	storing, batch := make(chan error, 1), buffer.Batch{Source: c.source, Records: c.records, NoUpdates: c.noUpdates}
+	if c.position != nil {
+		batch.Checkpoint = c.position()
+	}
+	c.storing, c.bytes = storing, 0
+	c.records, c.handed = c.handed[:0], c.records
+	c.texts, c.behind = c.behind, c.texts
+	go func() { storing <- c.store(batch) }() // settle waits for it
+	return nil
+}
+
+// settle waits for the batch that was handed over. Who reads ahead calls it before he leaves.
+func (c *collector) settle() error {
+	if c.storing == nil {
+		return nil
+	}
+	err := <-c.storing
+	c.storing = nil
+	if err != nil {
+		c.handed, c.behind = nil, texts{} // the buffer may not be done with them
+		return err
+	}
+	clear(c.handed)
+	c.behind.reset()
 	return nil
 }
 
@@ -75,8 +122,12 @@ func (c *collector) remember(api defender.API, p defender.Part) error {
 	return c.append(buffer.Batch{Source: c.source, NoUpdates: true, Records: []buffer.Record{r}})
 }
 
-// flush appends what there is, with a new checkpoint; nil: the position, if there is one.
+// flush appends what there is, with a new checkpoint; nil: the position, if there is one. What was handed over is stored
+// before.
 func (c *collector) flush(checkpoint []byte) error {
+	if err := c.settle(); err != nil {
+		return err
+	}
 	if checkpoint == nil && c.position != nil {
 		checkpoint = c.position()
 	}
@@ -86,20 +137,56 @@ func (c *collector) flush(checkpoint []byte) error {
 	err := c.append(buffer.Batch{Source: c.source, Records: c.records, NoUpdates: c.noUpdates, Checkpoint: checkpoint})
 	if err == nil {
 		c.records, c.bytes, c.first = nil, 0, 0
+		c.texts.reset()
 	}
 	return err
 }
 
 func (c *collector) append(b buffer.Batch) error {
-	outcome, err := c.buffer.Append(c.ctx, b)
-	if err != nil {
-		return &storeError{err}
+	if err := c.store(b); err != nil {
+		return err
 	}
 	for _, r := range b.Records[min(c.first, len(b.Records)):] {
 		if r.Number != 0 {
 			c.events++
 		}
 	}
+	return nil
+}
+
+func (c *collector) store(b buffer.Batch) error {
+	outcome, err := c.buffer.Append(c.ctx, b)
+	if err != nil {
+		return &storeError{err}
+	}
 	c.note(outcome)
 	return nil
 }
+
+// texts hold copies of records in blocks that are used again for the next batch.
+type texts struct {
+	blocks [][]byte
+	used   int // blocks; the last of these is being filled
+}
+
+const textBlock = 256 << 10
+
+// keep returns a copy of a text, which is valid until reset.
+func (t *texts) keep(text []byte) []byte {
+	if len(text) > textBlock/4 {
+		return bytes.Clone(text)
+	}
+	if t.used == 0 || len(t.blocks[t.used-1])+len(text) > textBlock {
+		if t.used == len(t.blocks) {
+			t.blocks = append(t.blocks, make([]byte, 0, textBlock))
+		}
+		t.blocks[t.used] = t.blocks[t.used][:0]
+		t.used++
+	}
+	block := &t.blocks[t.used-1]
+	start := len(*block)
+	*block = append(*block, text...)
+	return (*block)[start:len(*block):len(*block)]
+}
+
+func (t *texts) reset() { t.used = 0 }

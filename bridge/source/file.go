@@ -152,6 +152,7 @@ func (f *File) readStdin(ctx context.Context) error {
 	}
 	f.work.total.Store(size)
 	b := f.newBatch(ctx, "")
+	defer b.leave()
 	r := newReading(b, &countingReader{ctx, in, &f.work.read}, true, true)
 	r.once = true
 	if err := r.run(); err != nil {
@@ -198,6 +199,7 @@ func (f *File) read(ctx context.Context, path string) error {
 func (f *File) readFrom(ctx context.Context, file *os.File, path string, at filePosition, size int64) error {
 	settled := at.Size == size // nothing was appended since it was looked at last
 	b := f.newBatch(ctx, path)
+	defer b.leave()
 	b.at, b.at.Size = at, size
 	if err := b.at.mark(file, size); err != nil {
 		return err

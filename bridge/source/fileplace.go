@@ -172,7 +172,7 @@ type fileBatch struct {
 
 func (f *File) newBatch(ctx context.Context, path string) *fileBatch {
 	b := &fileBatch{f: f, path: path, collector: collector{ctx: ctx, source: f.o.Name, buffer: patient{f}, noUpdates: f.o.NoUpdates,
-		evidence: f.o.Evidence, note: f.note}}
+		evidence: f.o.Evidence, note: f.note, ahead: !f.o.Evidence}}
 	if path != "" {
 		b.position = func() []byte {
 			f.positions[path] = b.at
@@ -186,8 +186,14 @@ func (f *File) newBatch(ctx context.Context, path string) *fileBatch {
 	return b
 }
 
-// add takes a record.
+// leave ends a batch that may not have been flushed: reading has failed, or ctx has ended.
+func (b *fileBatch) leave() { _ = b.settle() }
+
+// add takes a record, which may be overwritten afterwards.
 func (b *fileBatch) add(api defender.API, raw []byte) error {
+	if b.evidence {
+		raw = bytes.Clone(raw)
+	}
 	_, err := b.collect(api, raw)
 	return err
 }

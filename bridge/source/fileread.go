@@ -108,7 +108,7 @@ func (r *reading) text(text []byte, ended bool) error {
 	api, _, record := defender.Detect(text) // false for what is no JSON
 	switch {
 	case record && api != defender.Incidents: // these have alerts to split off
-		return r.b.add(api, bytes.Clone(text))
+		return r.b.add(api, text)
 	case record, jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)):
 		start, found := r.b.at, 0
 		_, err := defender.SplitFrom(defender.Unknown, bytes.NewReader(text), defender.Place{Offset: start.At}, func(f defender.Found) error {
@@ -123,7 +123,7 @@ func (r *reading) text(text []byte, ended bool) error {
 		r.waits = true
 		return nil
 	}
-	return r.b.add(defender.Unknown, bytes.Clone(text))
+	return r.b.add(defender.Unknown, text)
 }
 
 // salvage takes a line behind a damaged document if it is a record, with or without the comma of a list.
