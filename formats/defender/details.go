@@ -42,6 +42,11 @@ func (s *scanner) fillDetails(d *formats.Detection) {
 		l.path = l.path[:0]
 		l.member(m.name, m.value)
 	}
+	for _, p := range s.spares {
+		l.path = append(append(l.path[:0], p.Key...), '.')
+		l.one[0] = p.Value
+		l.add(l.one[:])
+	}
 	d.AlertDetails = l.done()
 	clear(l.types)
 	l.d, l.to, l.b = nil, nil, nil

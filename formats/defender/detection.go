@@ -70,9 +70,26 @@ func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemLis
 	// FilePath stays as sent: a folder in some records, a full path in others.
 	d.File = formats.File{Name: string(r.FileName), Path: string(r.FilePath),
 		SHA1: first(r.Sha1, r.SHA1, r.FileHash), SHA256: string(r.Sha256), MD5: string(r.Md5)}
+	// Columns of one meaning under two names fill one field; what says something else is listed.
+	s.spare("SHA1", r.SHA1, d.File.SHA1, d.File.SHA256, d.File.MD5)
+	s.spare("FileHash", r.FileHash, d.File.SHA1, d.File.SHA256, d.File.MD5)
+	s.spare("IoaDefinitiondId", r.IoaDefinitiondID, d.DetectorID)
+	s.spare("LastProccesedTimeUtc", r.LastProccesedTimeUtc, first(r.LastProcessedTimeUtc, r.LastProccesedTimeUtc))
 	d.Process.CommandLine = string(r.CommandLine)
 	d.Network.RemoteAddress, d.URL = string(r.IPAddress), string(r.URL)
 	return err
+}
+
+// spare keeps a member for the list of details unless one of the values that fields hold is the same.
+func (s *scanner) spare(name string, value text, held ...string) {
+	for _, h := range held {
+		if strings.EqualFold(string(value), h) {
+			return
+		}
+	}
+	if value != "" {
+		s.spares = append(s.spares, formats.Pair{Key: name, Value: string(value)})
+	}
 }
 
 // first returns the first text that says something.

@@ -176,8 +176,9 @@ type scanner struct {
 	b     []byte
 	depth int
 
-	unknown []member // of the record itself, what its struct has no field for
-	follow  []*slot  // what followed a slot, or the beginning of an object, the last time: records have their members in one order
+	unknown []member       // of the record itself, what its struct has no field for
+	spares  []formats.Pair // members whose field holds another one's value
+	follow  []*slot        // what followed a slot, or the beginning of an object, the last time: records have their members in one order
 
 	text  []byte   // of strings that had escapes; new memory for each record
 	words []string // of texts; new memory for each record
@@ -233,6 +234,8 @@ func (s *scanner) releaseAll() {
 	s.b = nil
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
+	clear(s.spares)
+	s.spares = s.spares[:0]
 	for id := range s.slabs {
 		l := &s.slabs[id]
 		for _, p := range l.items[:l.used] {
