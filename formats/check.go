@@ -294,13 +294,6 @@ func (c *compiler) constant(key, value string) {
 		k.Type = ValueText
 	}
 	c.checkConstant(key, k.Type, value)
-	if c.table.dict.NoSuffixes {
-		for _, other := range slices.Sorted(maps.Keys(c.table.index)) {
-			if strings.HasSuffix(other, key) || strings.HasSuffix(key, other) {
-				c.problems.add(key, "ends like %q: expressions that are not anchored would read one for the other", other)
-			}
-		}
-	}
 }
 
 // entity compiles the alternative groups of fields of an attribute; equal lists are shared.
@@ -401,17 +394,29 @@ func (c *compiler) earlier(key, condition, other string) int {
 	return i
 }
 
-// suffixes finds keys that end, letter for letter, in another key, where the format forbids it.
-func (c *compiler) suffixes() {
+// suffixes finds keys that end, letter for letter, in another key, where the format forbids it. The problem is that of
+// the later key: a user's keys stand behind those of the built-in table.
+func (c *compiler) suffixes(keys []string) {
 	if !c.table.dict.NoSuffixes {
 		return
 	}
-	for i := range c.table.attrs {
-		for j := range c.table.attrs {
-			a, b := c.table.attrs[i].key, c.table.attrs[j].key
-			if a != b && strings.HasSuffix(a, b) {
-				c.problems.add(a, "ends in the key %q: expressions that are not anchored would read one for the other", b)
+	const why = "expressions that are not anchored would read one for the other"
+	for i, key := range keys {
+		var longer []string
+		for _, earlier := range keys[:i] {
+			switch {
+			case earlier == key: // said already
+			case strings.HasSuffix(key, earlier):
+				c.problems.add(key, "ends in the key %q: %s", earlier, why)
+			case strings.HasSuffix(earlier, key):
+				longer = append(longer, earlier)
 			}
+		}
+		switch more := len(longer) - 1; {
+		case more == 0:
+			c.problems.add(key, "%q ends in this key: %s", longer[0], why)
+		case more > 0:
+			c.problems.add(key, "%q and %d more keys end in this key: %s", longer[0], more, why)
 		}
 	}
 }

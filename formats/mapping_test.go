@@ -291,7 +291,7 @@ func TestKeyRules(t *testing.T) {
 		_, byTable := compile(t, c.format, fmt.Sprintf(`attributes = [{ key = %q, from = "actor" }]`, c.key))
 		_, byField := compile(t, c.format, "", formats.Pair{Key: c.key, Value: "x"})
 		encoder, _ := compile(t, c.format, "")
-		bySource := encoder.(interface{ Table() *formats.Table }).Table().CheckField(c.key, "x")
+		bySource := encoder.(interface{ Table() *formats.Table }).Table().CheckFields([]formats.Pair{{Key: c.key, Value: "x"}})
 		for where, problems := range map[string]error{"a mapping file": byTable, "the fields of a destination": byField, "the fields of a source": bySource} {
 			if !strings.Contains(fmt.Sprint(problems), c.want) && !strings.Contains(fmt.Sprint(problems), "two entries") && !strings.Contains(fmt.Sprint(problems), "already fills") {
 				t.Errorf("%s, %s in %s: %v", c.format, c.key, where, problems)

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -104,7 +105,11 @@ func Compile(base *Mapping, add Additions, dict *Dictionary, version string, lay
 			c.attribute(a)
 		}
 	}
-	c.suffixes()
+	var keys []string
+	for i := range t.attrs {
+		keys = append(keys, t.attrs[i].key)
+	}
+	c.suffixes(keys)
 	c.nameAttribute()
 	if layout.JSON {
 		t.objects = objectNames(m)
@@ -184,15 +189,24 @@ func (t *Table) AppendClassID(dst []byte, d *Detection, avoid string, limit int)
 	return dst
 }
 
-// CheckField says whether a constant of a source's [source.fields] may be added to the events of this table.
-func (t *Table) CheckField(key, value string) error {
+// CheckFields says what is wrong with the constants of a source's [source.fields] as additions to the events of this
+// table, alone and beside each other. Its error is Problems, by key.
+func (t *Table) CheckFields(constants []Pair) error {
 	c := compiler{table: t, mapping: &Mapping{}}
+	var keys []string
 	for name := range t.index {
-		if strings.EqualFold(name, key) {
-			return Problems{{key, "the mapping already fills this key"}}
-		}
+		keys = append(keys, name)
 	}
-	c.constant(key, value)
+	slices.Sort(keys)
+	for _, f := range constants {
+		if slices.ContainsFunc(keys, func(name string) bool { return strings.EqualFold(name, f.Key) }) {
+			c.problems.add(f.Key, "the mapping already fills this key")
+			continue
+		}
+		c.constant(f.Key, f.Value)
+		keys = append(keys, f.Key)
+	}
+	c.suffixes(keys)
 	if len(c.problems) > 0 {
 		return c.problems
 	}

@@ -120,21 +120,23 @@ func (p *parser) failEach(key string, err error) {
 func (p *parser) checkSourceFields(c *Config, encoders []Encoder) {
 	for i := range c.Sources {
 		s, at := &c.Sources[i], fmt.Sprintf("source[%d].fields", i)
-		for n, f := range s.Fields {
-			if slices.ContainsFunc(s.Fields[:n], func(other Field) bool { return strings.EqualFold(other.Key, f.Key) }) {
+		var pairs []formats.Pair
+		for _, f := range s.Fields {
+			if slices.ContainsFunc(pairs, func(other formats.Pair) bool { return strings.EqualFold(other.Key, f.Key) }) {
 				p.fail(join(at, f.Key), "the key stands here twice in other letters, which receivers take for one")
+				continue
 			}
-			for j, e := range encoders {
-				d := &c.Destinations[j]
-				if e == nil || len(d.Sources) > 0 && !slices.Contains(d.Sources, s.Name) {
-					continue
-				}
-				var problems formats.Problems
-				if errors.As(e.Table().CheckField(f.Key, f.Value), &problems) {
-					for _, one := range problems {
-						p.fail(join(at, f.Key), "%s (destination %s, %s)", one.Text, d.Name, d.Format)
-					}
-				}
+			pairs = append(pairs, formats.Pair{Key: f.Key, Value: f.Value})
+		}
+		for j, e := range encoders {
+			d := &c.Destinations[j]
+			if e == nil || len(d.Sources) > 0 && !slices.Contains(d.Sources, s.Name) {
+				continue
+			}
+			var problems formats.Problems
+			_ = errors.As(e.Table().CheckFields(pairs), &problems)
+			for _, one := range problems {
+				p.fail(join(at, one.Entry), "%s (destination %s, %s)", one.Text, d.Name, d.Format)
 			}
 		}
 	}

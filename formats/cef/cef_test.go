@@ -309,8 +309,8 @@ func TestExtra(t *testing.T) {
 	}
 	table := newEncoder(t, Options{}).Table()
 	for key, ok := range map[string]bool{"customer": true, "Customer": true, "destinationServiceName": true, "dvchost": false, "cfp1": false, "cs2Label": false, "threatActor": false, "rawEvent": false, "FNAME": false, "a.b": false} {
-		if err := table.CheckField(key, "x"); (err == nil) != ok {
-			t.Errorf("CheckField(%q): %v", key, err)
+		if err := table.CheckFields([]formats.Pair{{Key: key, Value: "x"}}); (err == nil) != ok {
+			t.Errorf("CheckFields(%q): %v", key, err)
 		}
 	}
 }

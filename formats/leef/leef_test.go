@@ -220,8 +220,8 @@ func TestExtra(t *testing.T) {
 	}
 	table := newEncoder(t, Options{}).Table()
 	for key, ok := range map[string]bool{"customer": true, "vSrcName": true, "sev": false, "SEV": false, "alertTitle": false, "a b": false, "a_b": false, "identMAC": false, "": false, "xcat": false} {
-		if err := table.CheckField(key, "x"); (err == nil) != ok {
-			t.Errorf("CheckField(%q): %v", key, err)
+		if err := table.CheckFields([]formats.Pair{{Key: key, Value: "x"}}); (err == nil) != ok {
+			t.Errorf("CheckFields(%q): %v", key, err)
 		}
 	}
 }
