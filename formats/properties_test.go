@@ -124,8 +124,8 @@ func traced(t *testing.T) []coverage.Format {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encode := func(e formats.Encoder, read func(string) (*parse.Event, error)) func(string, []byte) ([]formats.Pair, error) {
-		return func(api string, raw []byte) ([]formats.Pair, error) {
+	encode := func(e formats.Encoder, read func(string) (*parse.Event, error)) func(string, []byte) ([][]formats.Pair, error) {
+		return func(api string, raw []byte) ([][]formats.Pair, error) {
 			var d formats.Detection
 			if _, err := defender.Decode(defender.API(api), raw, &d); err != nil {
 				return nil, err
@@ -141,7 +141,7 @@ func traced(t *testing.T) []coverage.Format {
 			for _, pair := range p.Pairs {
 				pairs = append(pairs, formats.Pair{Key: pair.Key, Value: pair.Value})
 			}
-			return pairs, nil
+			return [][]formats.Pair{pairs}, nil
 		}
 	}
 	return []coverage.Format{{Name: "leef:2.0", Encode: encode(l, parse.LEEF)}, {Name: "cef:0", Encode: encode(c, parse.CEF)}}

@@ -56,7 +56,7 @@ func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, erro
 		if err != nil {
 			return nil, err
 		}
-		return []coverage.Format{{Name: p.name, Encode: fieldsOf(p.encoder)}}, nil
+		return []coverage.Format{{Name: p.name, Encode: p.fields}}, nil
 	}
 	names := coverageFormats
 	if format != "" {
@@ -68,7 +68,7 @@ func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, erro
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, coverage.Format{Name: name, Encode: fieldsOf(encoder)})
+		all = append(all, coverage.Format{Name: name, Encode: (&preview{encoder: encoder}).fields})
 	}
 	return all, nil
 }
@@ -105,16 +105,18 @@ func (f *coverageFlags) write(out io.Writer, r coverage.Report) error {
 	return err
 }
 
-// fieldsOf returns what reads a record's event back.
-func fieldsOf(encoder formats.Encoder) func(api string, raw []byte) ([]formats.Pair, error) {
+// fields reads back the events that a record becomes.
+func (p *preview) fields(api string, raw []byte) (events [][]formats.Pair, err error) {
 	var d formats.Detection
-	var event []byte
-	return func(api string, raw []byte) ([]formats.Pair, error) {
+	err = p.parts(defender.API(api), raw, func(raw []byte) error {
 		// A record that cannot be read still makes an event, and that is what the SIEM gets.
 		_ = decodeLive(defender.API(api), raw, &d)
-		event, _ = encoder.AppendEvent(event[:0], &d, coverageRoom)
-		return eventFields(event)
-	}
+		event, _ := p.encoder.AppendEvent(nil, &d, coverageRoom)
+		pairs, err := eventFields(event)
+		events = append(events, pairs)
+		return err
+	})
+	return events, err
 }
 
 // coverageFormats are those that are traced when no format is asked for.

@@ -98,3 +98,44 @@ func TestMappingCoverageMistakes(t *testing.T) {
 		}
 	}
 }
+
+// evidenceConfig is a configuration with one event per piece of evidence.
+func evidenceConfig(t *testing.T) string {
+	return writeTemp(t, "siembridge.toml", `
+state_dir = "`+t.TempDir()+`"
+[[source]]
+name = "s"
+api = "file"
+path = "-"
+events = "evidence"
+[[destination]]
+name = "arc"
+type = "arcsight"
+address = "siem.example.org"
+`)
+}
+
+const alertWithTwoFiles = `{"id":"da1","alertCreationTime":"2026-11-23T10:11:12Z","title":"t","evidence":[` +
+	`{"entityType":"File","sha1":"aabbccddee1122334455aabbccddee1122334455","fileName":"one.exe","verdict":"Malicious"},` +
+	`{"entityType":"File","sha1":"bbbbccddee1122334455aabbccddee1122334455","fileName":"two.exe","verdict":"Malicious"}]}`
+
+// TestMappingCoverageOfEvidence: where the configuration asks for one event per piece of evidence, a value of any piece
+// reaches the SIEM; with one event per alert only those of the most telling one do.
+func TestMappingCoverageOfEvidence(t *testing.T) {
+	record := writeTemp(t, "two.json", alertWithTwoFiles)
+	for _, c := range []struct {
+		args  []string
+		files int
+	}{{[]string{"--config", evidenceConfig(t)}, 2}, {[]string{"--format", "cef:0"}, 1}} {
+		out, errs, err := runCommand(t, append([]string{"mapping", "--json", "--coverage", record}, c.args...)...)
+		var r coverage.Report
+		if err != nil || json.Unmarshal([]byte(out), &r) != nil {
+			t.Fatalf("%v: %s%s", err, errs, out)
+		}
+		for _, p := range r.APIs[0].Paths {
+			if p.Path == "/evidence/*/fileName" && (p.Values != 2 || p.Reach[0].Values != c.files) {
+				t.Errorf("%v: %+v", c.args, p)
+			}
+		}
+	}
+}

@@ -71,8 +71,13 @@ func runDiff(c *cobra.Command, path, format, destination, mapping string, files 
 	return nil
 }
 
-// record writes what the other mapping changes in one record's event; nothing when it changes nothing.
+// record writes what the other mapping changes in the events of one record.
 func (m *mappingDiff) record(api defender.API, raw []byte) error {
+	return m.before.parts(api, raw, func(raw []byte) error { return m.part(api, raw) })
+}
+
+// part writes what the other mapping changes in one event; nothing when it changes nothing.
+func (m *mappingDiff) part(api defender.API, raw []byte) error {
 	var d formats.Detection
 	if err := decodeLive(api, raw, &d); err != nil {
 		return err

@@ -63,3 +63,13 @@ func TestPreviewDiffMistakes(t *testing.T) {
 		t.Error("two files pass without --diff")
 	}
 }
+
+func TestPreviewDiffOfEvidence(t *testing.T) {
+	mapping := writeTemp(t, "mine.toml", `attributes = [ { key = "msg", from = ["file.name"] } ]`)
+	out, _, err := runCommand(t, "preview", "--config", evidenceConfig(t), "--diff", mapping, writeTemp(t, "two.json", alertWithTwoFiles))
+	for _, want := range []string{"event 1, alerts da1: t\n", "event 2, alerts da1: t\n", "+ msg = one.exe", "+ msg = two.exe", "2 events compared, 2 changed"} {
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v: no %q in\n%s", err, want, out)
+		}
+	}
+}

@@ -23,8 +23,8 @@ import (
 // Format is one way in which records reach a SIEM.
 type Format struct {
 	Name string // e.g. "cef:0"
-	// Encode returns the fields of the event that a SIEM reads for a record of that API, header included.
-	Encode func(api string, record []byte) ([]formats.Pair, error)
+	// Encode returns the fields that a SIEM reads of each event that a record of that API becomes, header included.
+	Encode func(api string, record []byte) ([][]formats.Pair, error)
 }
 
 // As says how a value shows in a field of an event.
@@ -131,7 +131,7 @@ func (t *Tracer) Add(api string, record []byte) error {
 		c.Large++
 	}
 	for i, f := range t.formats {
-		s := search{record: record, values: varied, encode: func(record []byte) ([]formats.Pair, error) { return f.Encode(api, record) }}
+		s := search{record: record, values: varied, encode: func(record []byte) ([][]formats.Pair, error) { return f.Encode(api, record) }}
 		s.found = func(v *value, changed []change) { c.path(v.path, len(t.formats)).Reach[i].add(v, changed) }
 		if err := s.run(); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
@@ -152,8 +152,13 @@ func (c *collected) path(path string, formats int) *Path {
 
 func (r *Reach) add(v *value, changed []change) {
 	r.Values++
+	counted := map[Field]bool{} // a value may show in one field of several events
 	for _, ch := range changed {
 		as := v.shownBy(ch)
+		if counted[Field{Name: ch.name, As: as}] {
+			continue
+		}
+		counted[Field{Name: ch.name, As: as}] = true
 		at := slices.IndexFunc(r.Fields, func(f Field) bool { return f.Name == ch.name && f.As == as })
 		if at < 0 {
 			at = len(r.Fields)

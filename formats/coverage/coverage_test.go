@@ -20,7 +20,7 @@ import (
 )
 
 // toy is an encoder small enough to know by heart what reaches its events.
-func toy(_ string, raw []byte) ([]formats.Pair, error) {
+func toy(_ string, raw []byte) ([][]formats.Pair, error) {
 	var r struct {
 		Title, Path, Severity, User string
 		When                        time.Time
@@ -43,7 +43,7 @@ func toy(_ string, raw []byte) ([]formats.Pair, error) {
 			break
 		}
 	}
-	return pairs, nil
+	return [][]formats.Pair{pairs}, nil
 }
 
 const record = `{"Title": "a title that is too long", "Path": "C:\\x\\evil.exe", "Severity": "High", "User": "nobody asks",
@@ -92,12 +92,12 @@ func TestNotJSON(t *testing.T) {
 }
 
 // encodeCEF is the real way of a record into ArcSight.
-func encodeCEF(t *testing.T) func(string, []byte) ([]formats.Pair, error) {
+func encodeCEF(t *testing.T) func(string, []byte) ([][]formats.Pair, error) {
 	encoder, err := cef.New(cef.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(api string, raw []byte) ([]formats.Pair, error) {
+	return func(api string, raw []byte) ([][]formats.Pair, error) {
 		var d formats.Detection
 		_, _ = defender.Decode(defender.API(api), raw, &d)
 		defender.SetTime(&d)
@@ -110,7 +110,7 @@ func encodeCEF(t *testing.T) func(string, []byte) ([]formats.Pair, error) {
 		for _, p := range e.Pairs {
 			pairs = append(pairs, formats.Pair(p))
 		}
-		return pairs, nil
+		return [][]formats.Pair{pairs}, nil
 	}
 }
 
@@ -130,7 +130,7 @@ func TestHalves(t *testing.T) {
 			if !ok || len(raw) > 40<<10 {
 				return nil
 			}
-			halved, single, err := coverage.Both(raw, func(raw []byte) ([]formats.Pair, error) { return encode(string(api), raw) })
+			halved, single, err := coverage.Both(raw, func(raw []byte) ([][]formats.Pair, error) { return encode(string(api), raw) })
 			if err != nil {
 				return err
 			}

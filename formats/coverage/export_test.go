@@ -7,7 +7,7 @@ import (
 )
 
 // Both lists the values of a record that reach its event with the fields they change: found by halves, and one by one.
-func Both(record []byte, encode func([]byte) ([]formats.Pair, error)) (halved, single []string, err error) {
+func Both(record []byte, encode func([]byte) ([][]formats.Pair, error)) (halved, single []string, err error) {
 	values, err := valuesOf(record)
 	if err != nil {
 		return nil, nil, err

@@ -7,17 +7,17 @@ import (
 	"github.com/siembridge/siembridge/formats"
 )
 
-// change is one field that differs between two events; a field that is not there is "".
+// change is one field that differs between an event before and after a variation; a field that is not there is "".
 type change struct{ name, before, after string }
 
-// search finds the values whose variation changes the event.
+// search finds the values whose variation changes an event.
 type search struct {
 	record []byte
 	values []value // that can be varied, in the order of the record
-	encode func(record []byte) ([]formats.Pair, error)
+	encode func(record []byte) ([][]formats.Pair, error)
 	found  func(*value, []change)
 
-	base    []formats.Pair
+	base    [][]formats.Pair
 	scratch []byte
 }
 
@@ -52,11 +52,14 @@ func (s *search) large() bool { return len(s.values) > maxSingly }
 
 // halve looks at the values from to before to: if varying all of them changes nothing, none of them reaches the event.
 func (s *search) halve(from, to int) error {
-	event, err := s.encode(s.with(from, to))
+	events, err := s.encode(s.with(from, to))
 	if err != nil {
 		return err
 	}
-	changed := differences(s.base, event)
+	var changed []change
+	for i := range max(len(s.base), len(events)) {
+		changed = append(changed, differences(nth(s.base, i), nth(events, i))...)
+	}
 	switch {
 	case len(changed) == 0:
 		return nil
@@ -69,6 +72,14 @@ func (s *search) halve(from, to int) error {
 		return err
 	}
 	return s.halve(middle, to)
+}
+
+// nth returns the i-th event, nil when there are not so many.
+func nth(events [][]formats.Pair, i int) []formats.Pair {
+	if i < len(events) {
+		return events[i]
+	}
+	return nil
 }
 
 // with returns the record in which the values from to before to are varied.
