@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Headers of RFC 3164 (the priority may be gone, as in files) and RFC 5424, each with one blank before the event.
+// Headers of RFC 3164 and RFC 5424 behind the priority (with RFC 3164 it may be gone, as in files), each with one blank
+// before the event.
 var (
-	rfc3164 = regexp.MustCompile(`^(?:<(\d{1,3})>)?[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d (\S+) (?:[^\s:]{1,48}: ?)?$`)
-	rfc5424 = regexp.MustCompile(`^<(\d{1,3})>1 (?:-|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)) ` +
+	rfc3164 = regexp.MustCompile(`^[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d (\S+) (?:[^\s:]{1,48}: ?)?$`)
+	rfc5424 = regexp.MustCompile(`^1 (?:-|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)) ` +
 		`(\S{1,255}) \S{1,48} \S{1,128} \S{1,32} (?:-|(?:\[[^\s=\]"]{1,32}(?: [^\s=\]"]{1,32}="(?:[^"\\\]]|\\.)*")*\])+) $`)
 )
 
@@ -26,9 +27,10 @@ func (c *checker) header(header string) {
 	if header == "" {
 		return
 	}
-	m := rfc5424.FindStringSubmatch(header)
-	if m == nil {
-		m = rfc3164.FindStringSubmatch(header)
+	priority, rest := c.priority(header)
+	m := rfc3164.FindStringSubmatch(rest)
+	if m == nil && priority {
+		m = rfc5424.FindStringSubmatch(rest)
 	}
 	if m == nil {
 		if strings.Count(header, `"`)%2 == 1 {
@@ -38,12 +40,24 @@ func (c *checker) header(header string) {
 		c.add(0, "the text before the event is no syslog header")
 		return
 	}
-	if n, err := strconv.Atoi(m[1]); m[1] != "" && (err != nil || n > 191) {
-		c.add(1, "the priority is 0 to 191, not %s", m[1])
+	if a, err := netip.ParseAddr(m[1]); err == nil && a.Is6() {
+		c.add(strings.Index(header, m[1]), "the host is an IPv6 address, which QRadar cannot assign to a log source")
 	}
-	if a, err := netip.ParseAddr(m[2]); err == nil && a.Is6() {
-		c.add(strings.Index(header, m[2]), "the host is an IPv6 address, which QRadar cannot assign to a log source")
+}
+
+// priority checks the number in angle brackets and returns what is behind it; ok is false when there is none.
+func (c *checker) priority(header string) (ok bool, rest string) {
+	number, rest, ok := strings.Cut(strings.TrimPrefix(header, "<"), ">")
+	if header[0] != '<' || !ok {
+		return false, header
 	}
+	switch n, err := strconv.ParseUint(number, 10, 32); {
+	case err != nil || n > 191:
+		c.add(1, "the priority is 0 to 191, not %q", number)
+	case len(number) > 1 && number[0] == '0':
+		c.add(1, "the priority %s has leading zeros, which some readers take for no header", number)
+	}
+	return true, rest
 }
 
 // escapedPipe finds a pipe with a backslash in a LEEF header, where there are no escapes.

@@ -55,6 +55,39 @@ func TestValidEventsPass(t *testing.T) {
 	}
 }
 
+// Faults that the files of invalid events have not.
+func TestFaultsOfALine(t *testing.T) {
+	const event = `CEF:0|V|P|1|a|b|5|msg=x`
+	for line, want := range map[string]string{
+		"<0>Nov 23 10:11:12 host " + event:                    "",
+		"<191>Nov 23 10:11:12 host " + event:                  "",
+		"Nov 23 10:11:12 host " + event:                       "",
+		"<134>1 2026-11-23T10:11:12Z host app - - - " + event: "",
+		"1 2026-11-23T10:11:12Z host app - - - " + event:      "0:1: the text before the event is no syslog header (RFC 3164, RFC 5424)",
+		"<999>Nov 23 10:11:12 host " + event:                  `0:2: the priority is 0 to 191, not "999" (RFC 3164, RFC 5424)`,
+		"<192>1 2026-11-23T10:11:12Z host app - - - " + event: `0:2: the priority is 0 to 191, not "192" (RFC 3164, RFC 5424)`,
+		"<1340>Nov 23 10:11:12 host " + event:                 `0:2: the priority is 0 to 191, not "1340" (RFC 3164, RFC 5424)`,
+		"<-1>Nov 23 10:11:12 host " + event:                   `0:2: the priority is 0 to 191, not "-1" (RFC 3164, RFC 5424)`,
+		"<>Nov 23 10:11:12 host " + event:                     `0:2: the priority is 0 to 191, not "" (RFC 3164, RFC 5424)`,
+		"<034>Nov 23 10:11:12 host " + event:                  "0:2: the priority 034 has leading zeros, which some readers take for no header (RFC 3164, RFC 5424)",
+		"<00>Nov 23 10:11:12 host " + event:                   "0:2: the priority 00 has leading zeros, which some readers take for no header (RFC 3164, RFC 5424)",
+		"CEF:0|V|P|1|a|b|5|reportedDuration=5":                "0:19: the key reportedDuration exists from version 1 on (CEF Implementation Standard, document 27)",
+		"CEF:1|V|P|1|a|b|5|reportedDuration=5":                "",
+		"CEF:0|V|P|1|a|b|5|cs1Label=Rule msg=x":               "0:19: cs1Label labels cs1, which is missing (CEF Implementation Standard, document 27)",
+		"CEF:0|V|P|1|a|b|5|msg=x cs1=Rule":                    "0:25: cs1 has no label (cs1Label) (CEF Implementation Standard, document 27)",
+		"CEF:0|V|P|1|a|b|5|cs1Label=Rule cs1=r":               "",
+		"CEF:0|V|P|1|a|b|5|flexDate1=1795428672000":           "0:19: flexDate1 has no label (flexDate1Label) (CEF Implementation Standard, document 27)",
+	} {
+		var got []string
+		for _, f := range Line(line) {
+			got = append(got, f.String())
+		}
+		if strings.Join(got, "\n") != want {
+			t.Errorf("%s\ngave %q\nwant %q", line, got, want)
+		}
+	}
+}
+
 func TestGoldenEventsPass(t *testing.T) {
 	events := 0
 	err := filepath.WalkDir("../testdata/events", func(path string, d fs.DirEntry, err error) error {
