@@ -155,12 +155,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 		}
 	})
 	<-ctx.Done()
+	others.Wait() // one of them may be about to look at what changing guards
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	for _, s := range b.sources {
 		s.unit.stop()
 	}
-	others.Wait()
 	b.farewell()
 	stop()
 	for _, d := range b.destinations {

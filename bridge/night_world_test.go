@@ -12,7 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,10 +33,12 @@ type world struct {
 	dir       string
 	random    *rand.Rand // of the script; faults has its own, since goroutines draw from it in any order
 	calm      bool       // no faults
+	harm      bool       // files are damaged while the bridge does not run
 	generator *emulator.Generator
 	tenant    *emulator.Tenant
 	net       *emulator.Network
 	peers     []*siem
+	hosts     []*host // of all of them
 	config    *config.Config
 	log       *slog.Logger
 
@@ -46,6 +52,7 @@ type world struct {
 	mu       sync.Mutex
 	faults   *rand.Rand
 	lost     float64 // share of requests that get no answer: half of them reach the server
+	wire     float64 // share of dials, writes and half-closes that fail, half of them happen
 	disk     float64 // share of steps on the disk that fail, half of them happen
 	doom     int     // so many steps on the disk until the bridge dies; 0: it lives on
 	gone     bool    // the bridge is dead: nothing of it reaches anything any more
@@ -60,23 +67,32 @@ type entry struct {
 	state  string
 }
 
-// siem is a receiver.
+// siem is a destination: one receiver, or two of which the second serves while the first is away.
 type siem struct {
-	*emulator.Peer
-	name string
-	read int // lines looked at
-	seen map[string]int
-	size map[string]int
+	hosts []*host
+	name  string
+	limit int  // rate_limit
+	drops bool // overflow = "drop-oldest"
+	seen  map[string]int
+	size  map[string]int
 
-	acknowledges bool // the bridge went by TCP's acknowledgement once; guarded by world.mu
-	recalls      int  // restarts since
+	sent         []time.Time // each event's time, of the last second; guarded by world.mu
+	acknowledges bool        // the bridge went by TCP's acknowledgement once; the same
+	recalls      int         // restarts since
+}
+
+// host is a receiver.
+type host struct {
+	*emulator.Peer
+	address string
+	read    int // lines looked at
 }
 
 // conn is a connection of the bridge, which remembers how it ended.
 type conn struct {
 	*emulator.Pipe
 	w     *world
-	to    string
+	to    *siem
 	ended chan transport.End
 
 	mu    sync.Mutex
@@ -91,16 +107,25 @@ var nightAPIs = []string{"graph-alerts", "alerts", "detections"}
 func newWorld(t *testing.T, dir string, seed uint64) *world {
 	w := &world{t: t, dir: dir, random: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 		generator: emulator.NewGenerator(seed, false), tenant: emulator.NewTenant(seed), net: emulator.NewNetwork()}
-	w.calm = seed%8 == 0
+	w.calm, w.harm = seed%8 == 0, seed%8 == 1
 	w.log = slog.New(slog.DiscardHandler)
 	if *night > 0 {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	w.tenant.SeedRefresh("seed-of-the-chain")
 	for _, name := range []string{"qradar", "arcsight"} {
-		o := emulator.PeerOptions{Buffer: 1 << (12 + w.random.IntN(9)), Slow: w.pick0(0, 0, time.Millisecond, 10*time.Millisecond),
-			Storing: w.pick0(0, 0, time.Millisecond, 5*time.Millisecond), RoundTrip: w.pick0(0, 30*time.Millisecond, 200*time.Millisecond)}
-		w.peers = append(w.peers, &siem{Peer: w.net.Listen(name+":514", o), name: name, seen: map[string]int{}, size: map[string]int{}})
+		p := &siem{name: name, seen: map[string]int{}, size: map[string]int{}}
+		if w.random.IntN(4) == 0 {
+			p.limit = 3 + w.random.IntN(100)
+		}
+		for i := range 1 + w.random.IntN(3)/2 {
+			o := emulator.PeerOptions{Buffer: 1 << (12 + w.random.IntN(9)), Slow: w.pick0(0, 0, time.Millisecond, 10*time.Millisecond),
+				Storing: w.pick0(0, 0, time.Millisecond, 5*time.Millisecond), RoundTrip: w.pick0(0, 30*time.Millisecond, 200*time.Millisecond)}
+			address := fmt.Sprintf("%s-%d:514", name, i+1)
+			h := &host{Peer: w.net.Listen(address, o), address: address}
+			p.hosts, w.hosts = append(p.hosts, h), append(w.hosts, h)
+		}
+		w.peers = append(w.peers, p)
 	}
 	w.config = w.configuration()
 	return w
@@ -126,6 +151,7 @@ func (w *world) set(f func()) {
 
 func (w *world) configuration() *config.Config {
 	var text bytes.Buffer
+	small := w.random.IntN(3) == 0
 	fmt.Fprintf(&text, "state_dir = %q\n[admin]\nlisten = \"\"\n", filepath.Join(w.dir, "state"))
 	seed := filepath.Join(w.dir, "refresh")
 	if err := os.WriteFile(seed, []byte("seed-of-the-chain"), 0o600); err != nil {
@@ -141,17 +167,28 @@ func (w *world) configuration() *config.Config {
 			api, api, emulator.Endpoint(api), w.tenant.TokenPath(api), w.tenant.ID, w.tenant.ClientID, auth, 20+w.random.IntN(100))
 	}
 	for _, p := range w.peers {
-		fmt.Fprintf(&text, "[[destination]]\nname = %q\ntype = %q\ntransport = \"tcp\"\naddress = \"%s:514\"\nhostname = \"night\"\nconfirm_bytes = \"%dKiB\"\nconfirm_timeout = \"%s\"\n",
-			p.name, p.name, p.name, 64<<w.random.IntN(3), w.pick0(2*time.Second, 30*time.Second))
+		fmt.Fprintf(&text, "[[destination]]\nname = %q\ntype = %q\ntransport = \"tcp\"\naddress = [%s]\nhostname = \"night\"\nconfirm_bytes = \"%dKiB\"\nconfirm_timeout = \"%s\"\nrate_limit = %d\n",
+			p.name, p.name, p.addresses(), 64<<w.random.IntN(3), w.pick0(2*time.Second, 30*time.Second), p.limit)
+		if p.drops = small && w.random.IntN(2) == 0; p.drops {
+			text.WriteString("overflow = \"drop-oldest\"\n")
+		}
 	}
 	c, err := config.Parse("night.toml", text.String())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.random.IntN(3) == 0 {
-		c.Buffer.MaxSize = 192 << 10 // full within minutes: pulling waits
+	if small {
+		c.Buffer.MaxSize = 192 << 10 // full within minutes: pulling waits, or records are dropped
 	}
 	return c
+}
+
+func (p *siem) addresses() string {
+	var all []string
+	for _, h := range p.hosts {
+		all = append(all, strconv.Quote(h.address))
+	}
+	return strings.Join(all, ", ")
 }
 
 // start runs a bridge on the state directory, again when it dies or fails while it starts.
@@ -190,6 +227,7 @@ func (w *world) stop() {
 	w.set(func() {
 		w.restarts++
 		for i, p := range w.peers {
+			p.sent = nil // the next run has not sent anything
 			if p.acknowledges = p.acknowledges || status.Destinations[i].Confirm == "ack"; p.acknowledges {
 				p.recalls++
 			}
@@ -199,6 +237,9 @@ func (w *world) stop() {
 		}
 	})
 	w.loseWhatDies()
+	if w.harm && w.random.IntN(2) == 0 {
+		w.damage()
+	}
 }
 
 // loseWhatDies takes the power away from a disk that died, half of the time.
@@ -272,9 +313,9 @@ func (w *world) revise(n int) {
 func (w *world) heal() {
 	w.say("heal")
 	w.tenant.SetFaults(emulator.Faults{})
-	w.set(func() { w.lost, w.disk, w.doom = 0, 0, 0 })
-	for _, p := range w.peers {
-		p.Start()
+	w.set(func() { w.lost, w.wire, w.disk, w.doom = 0, 0, 0, 0 })
+	for _, h := range w.hosts {
+		h.Start()
 	}
 	w.restartIfDead()
 }
@@ -291,21 +332,23 @@ var stateOf = regexp.MustCompile(`state-\d+x*`)
 
 // read looks at what a receiver has stored meanwhile.
 func (p *siem) look(t *testing.T) {
-	lines := p.Lines()
-	for ; p.read < len(lines); p.read++ {
-		line := lines[p.read]
-		state := stateOf.Find(line)
-		if got := emulator.Inspect(line); got.Err != nil || got.Event == nil || state == nil {
-			t.Errorf("%s: malformed: %v\n%q", p.name, got.Err, line)
-			continue
+	for _, h := range p.hosts {
+		lines := h.Lines()
+		for ; h.read < len(lines); h.read++ {
+			line := lines[h.read]
+			state := stateOf.Find(line)
+			if got := emulator.Inspect(line); got.Err != nil || got.Event == nil || state == nil {
+				t.Errorf("%s: malformed: %v\n%q", p.name, got.Err, line)
+				continue
+			}
+			p.seen[string(state)]++
+			p.size[string(state)] = len(line) + 1
 		}
-		p.seen[string(state)]++
-		p.size[string(state)] = len(line) + 1
 	}
 }
 
-// missing counts the records whose last state a receiver does not have.
-func (w *world) missing(p *siem) (n int, first string) {
+// missing counts the records whose last state a destination does not have, but for as many as were dropped.
+func (w *world) missing(p *siem, dropped uint64) (n int, first string) {
 	p.look(w.t)
 	for _, e := range w.records {
 		if p.seen[e.state] == 0 {
@@ -314,7 +357,17 @@ func (w *world) missing(p *siem) (n int, first string) {
 			}
 		}
 	}
-	return n, first
+	return max(0, n-int(dropped)), first
+}
+
+// dropped is how many records the bridge says it has dropped at a destination.
+func (w *world) dropped(p *siem) uint64 {
+	for _, d := range w.bridge.Status().Destinations {
+		if d.Name == p.name {
+			return d.Dropped
+		}
+	}
+	return 0
 }
 
 // wait lets time pass until everything has arrived and is released.
@@ -322,7 +375,7 @@ func (w *world) wait(most time.Duration) {
 	for end := time.Now().Add(most); ; {
 		left := int64(0)
 		for _, p := range w.peers {
-			n, _ := w.missing(p)
+			n, _ := w.missing(p, w.dropped(p))
 			left += int64(n)
 		}
 		for _, d := range w.bridge.Status().Destinations {
@@ -343,14 +396,18 @@ func (w *world) wait(most time.Duration) {
 // check holds what the receivers have against what there was.
 func (w *world) check() {
 	for _, p := range w.peers {
-		if n, first := w.missing(p); n > 0 {
+		dropped := w.dropped(p)
+		if dropped > 0 && !p.drops {
+			w.t.Errorf("%s: %d records were dropped, although overflow is block", p.name, dropped)
+		}
+		if n, first := w.missing(p, dropped); n > 0 {
 			w.t.Errorf("%s: %d of %d records are missing, the first is %s", p.name, n, len(w.records), first)
 		}
 		repeated := 0
 		for state, n := range p.seen {
 			repeated += (n - 1) * p.size[state]
 		}
-		if allowed := w.explained(p.name); repeated > allowed {
+		if allowed := w.explained(p); repeated > allowed && !w.harm {
 			w.t.Errorf("%s: %d bytes came again, unclean ends and restarts explain %d", p.name, repeated, allowed)
 		}
 	}
@@ -363,18 +420,13 @@ const tail = 256 << 10
 const recalled = 1 << 20
 
 // explained is how many bytes may have come again at a destination.
-func (w *world) explained(name string) (n int) {
+func (w *world) explained(p *siem) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n = w.restarts * 2 * tail // confirmed and not released on disk
-	for _, p := range w.peers {
-		if p.name == name {
-			n += p.recalls * recalled
-		}
-	}
+	n = w.restarts*2*tail + p.recalls*recalled // confirmed and not released on disk
 	for _, c := range w.conns {
 		c.mu.Lock()
-		if c.to == name+":514" && !c.clean {
+		if c.to == p && !c.clean {
 			n += int(c.Written())
 			if !c.given {
 				n += tail
@@ -391,15 +443,24 @@ func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Co
 	defer cancel()
 	w.mu.Lock()
 	gone := w.gone
+	before, behind := w.fails()
 	w.mu.Unlock()
-	pipe, err := (*emulator.Pipe)(nil), errors.New("the bridge is dead")
-	if !gone {
-		pipe, err = w.net.Dial(ctx, address, resolved)
+	pipe, err := (*emulator.Pipe)(nil), errors.New("no route to host")
+	if !gone && !before {
+		if pipe, err = w.net.Dial(ctx, address, resolved); err == nil && behind {
+			pipe.Close() // it is there, and nobody hears of it
+			err = errors.New("timed out")
+		}
 	}
 	if err != nil {
 		return nil, &transport.DialError{Address: address, What: err.Error(), Remedy: "Check it", Err: err}
 	}
-	c := &conn{Pipe: pipe, w: w, to: address, ended: make(chan transport.End, 1)}
+	c := &conn{Pipe: pipe, w: w, ended: make(chan transport.End, 1)}
+	for _, p := range w.peers {
+		if slices.ContainsFunc(p.hosts, func(h *host) bool { return h.address == address }) {
+			c.to = p
+		}
+	}
 	w.set(func() { w.conns = append(w.conns, c) })
 	go func() { // ends with the connection
 		end := <-pipe.Ended()
@@ -414,12 +475,66 @@ func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Co
 // Ended implements delivery.Conn.
 func (c *conn) Ended() <-chan transport.End { return c.ended }
 
+// fails draws whether a step on the wire fails before it happens, or behind. w.mu is held.
+func (w *world) fails() (before, behind bool) {
+	if w.faults.Float64() >= w.wire {
+		return false, false
+	}
+	before = w.faults.IntN(2) == 0
+	return before, !before
+}
+
+// Write implements delivery.Conn. It notes how fast events go out.
+func (c *conn) Write(b []byte) (int, error) {
+	c.w.mu.Lock()
+	before, behind := c.w.fails()
+	c.w.rate(c.to, bytes.Count(b, []byte{'\n'}))
+	c.w.mu.Unlock()
+	if before {
+		c.Pipe.Close()
+		return 0, syscall.ECONNABORTED
+	}
+	n, err := c.Pipe.Write(b)
+	if behind {
+		c.Pipe.Close()
+		return 0, syscall.ECONNABORTED
+	}
+	return n, err
+}
+
+// rate holds the events of a second against rate_limit, whose bucket may be full when it begins. w.mu is held.
+func (w *world) rate(p *siem, events int) {
+	if p.limit == 0 {
+		return
+	}
+	now := time.Now()
+	for range events {
+		p.sent = append(p.sent, now)
+	}
+	for now.Sub(p.sent[0]) >= time.Second {
+		p.sent = p.sent[1:]
+	}
+	if most := p.limit + max(1, p.limit/10) + 1; len(p.sent) > most {
+		w.t.Errorf("%s: %d events within a second, rate_limit is %d", p.name, len(p.sent), p.limit)
+	}
+}
+
 // HalfClose implements delivery.Conn.
 func (c *conn) HalfClose() error {
+	c.w.mu.Lock()
+	before, behind := c.w.fails()
+	c.w.mu.Unlock()
+	if before {
+		c.Pipe.Close()
+		return syscall.ECONNABORTED
+	}
 	c.mu.Lock()
-	c.half = true
+	c.half = !behind
 	c.mu.Unlock()
-	return c.Pipe.HalfClose()
+	if err := c.Pipe.HalfClose(); err != nil || !behind {
+		return err
+	}
+	return syscall.ECONNABORTED
 }
 
 // Close implements delivery.Conn. A connection that carried nothing and is closed by the bridge explains nothing; one
@@ -429,6 +544,39 @@ func (c *conn) Close() {
 	c.given = c.given || !c.over && c.Written() == 0
 	c.mu.Unlock()
 	c.Pipe.Close()
+}
+
+// damage changes a file of the buffer in a way that no crash does: bits, a page of nothing, an end that is missing, or
+// the whole of it. What it held comes again from the tenant.
+func (w *world) damage() {
+	files, _ := filepath.Glob(filepath.Join(w.config.StateDir, "buffer", "log", "*.log"))
+	files = append(files, filepath.Join(w.config.StateDir, "buffer", "index.db"))
+	path := files[w.random.IntN(len(files))]
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) == 0 {
+		return // gone already
+	}
+	at := w.random.IntN(len(text))
+	how := w.random.IntN(4)
+	switch how {
+	case 0:
+		text[at] ^= 1 << w.random.IntN(8)
+	case 1:
+		clear(text[at:min(at+4096, len(text))])
+	case 2:
+		text = text[:at]
+	case 3:
+		text = nil
+	}
+	w.say("damage", how, at, path)
+	if how == 3 {
+		err = os.Remove(path)
+	} else {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // roundTripper carries requests to the tenant.

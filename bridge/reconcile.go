@@ -9,6 +9,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
 	"github.com/siembridge/siembridge/bridge/delivery"
@@ -221,7 +222,7 @@ func (b *Bridge) reconciled(ctx context.Context, r *control.Report) error {
 		}
 		for _, d := range s.Destinations {
 			if d.Missing.Count > 0 {
-				log.Error("reconcile: records are missing at a destination; siembridge reconcile names them", "destination", d.Name, "records", d.Missing.Count, "first", d.Missing.IDs[0])
+				log.Error("reconcile: records are missing at a destination; what the API still has is sent again, and siembridge reconcile names them", "destination", d.Name, "records", d.Missing.Count, "first", d.Missing.IDs[0])
 			}
 		}
 	}
@@ -252,11 +253,38 @@ func lastReconciliation(notes buffer.Notes) *admin.Reconciliation {
 	return &last
 }
 
-// reconcileRegularly runs the reconciliations of [reconcile] until ctx ends. The first comes a full interval after the
-// start of a bridge that has never reconciled.
+// lookedAt is how many damaged parts of the buffer were known when records were last pulled again for their sake.
+type lookedAt int
+
+// due tells whether it is time for a reconciliation, and of which period: at once when a part of the buffer was found
+// damaged, so that what it held is pulled again; else every so often.
+func (l lookedAt) due(now, last time.Time, c config.Reconcile, report *disk.Report) (p control.Period, due bool) {
+	p = control.Period{Since: now.Add(-c.Window), Until: now}
+	if report.Parts > int(l) {
+		since := now.Add(-damageWindow)
+		if !report.Since.IsZero() {
+			since = report.Since.Add(-24 * time.Hour) // records show late, and are pulled later
+		}
+		if since.Before(p.Since) {
+			p.Since = since
+		}
+		if oldest := now.Add(-journalDays*24*time.Hour + time.Hour); p.Since.Before(oldest) {
+			p.Since = oldest
+		}
+		return p, true
+	}
+	return p, c.Every > 0 && now.Sub(last) >= c.Every
+}
+
+// damageWindow is how far back records are pulled again when nothing tells how old the damaged ones are.
+const damageWindow = 30 * 24 * time.Hour
+
+// reconcileRegularly runs the reconciliations of [reconcile], and those that damage of the buffer asks for, until ctx
+// ends. The first regular one comes a full interval after the start of a bridge that has never reconciled.
 func (b *Bridge) reconcileRegularly(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	var looked lookedAt
 	for {
 		select {
 		case <-tick.C:
@@ -269,12 +297,17 @@ func (b *Bridge) reconcileRegularly(ctx context.Context) {
 			last = b.reconciliation.At
 		}
 		b.mu.Unlock()
-		now := time.Now()
-		if c.Every <= 0 || now.Sub(last) < c.Every {
+		report := b.buffer.Report()
+		period, due := looked.due(time.Now(), last, c, &report)
+		if !due {
 			continue
 		}
-		if _, err := b.Reconcile(ctx, control.Period{Since: now.Add(-c.Window), Until: now}); err != nil && ctx.Err() == nil {
-			b.log.Error("the reconciliation failed; it is tried again in a minute", "error", err)
+		if _, err := b.Reconcile(ctx, period); err != nil {
+			if ctx.Err() == nil {
+				b.log.Error("the reconciliation failed; it is tried again in a minute", "error", err)
+			}
+			continue
 		}
+		looked = lookedAt(report.Parts)
 	}
 }

@@ -66,6 +66,10 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	}
 	w.spare.drop()
 	w.unclean(c, end, carried)
+	if !end.ByPeer() {
+		w.ledger.vanished()
+		return
+	}
 	if w.ledger.lost() {
 		// It is asked again whether it confirms at all. If it does, it is tried for as long as it takes: to go by TCP's
 		// acknowledgement would be to lose everything that a receiver of this kind does not take.

@@ -150,16 +150,30 @@ func (l *ledger) early(acked int) (confirmed []item) {
 	return confirmed
 }
 
-// lost: the connection ended with RST, or the peer is dead. All of it is sent again, and before it the tails whose
-// grace was running. giveUp reports that this peer confirms nothing, however little a connection carries.
+// lost: the peer ended the connection before it had read everything. All of it is sent again, and before it the tails
+// whose grace was running. giveUp reports that this peer confirms nothing, however little a connection carries.
 func (l *ledger) lost() (giveUp bool) {
 	if len(l.current) > 0 {
 		giveUp = l.regress()
 	}
+	l.repeat()
+	return giveUp
+}
+
+// vanished: the connection is over, and the peer did not end it: its machine or the way there is gone. All of it is
+// sent again as after lost, but no record is suspected for that.
+func (l *ledger) vanished() {
+	if len(l.current) > 1 || len(l.held) > 0 {
+		l.regress()
+	}
+	l.repeat()
+}
+
+// repeat makes everything be sent again that waits for a confirmation.
+func (l *ledger) repeat() {
 	l.again = join(join(l.held...), l.current, l.again)
 	l.held = nil
 	l.clear()
-	return giveUp
 }
 
 // regress makes connections smaller after unclean ends, and sets a record aside that fails alone.

@@ -23,7 +23,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts give into the 
 //	fin                the peer's FIN after our half-close
 //	survived           the next connection lived through the grace
 //	early ACKED        the peer's FIN before our half-close, ACKED bytes acknowledged
-//	lost               RST, or a dead peer
+//	lost               the peer ended it early, by RST or a TLS alert
+//	vanished           the peer is dead, or the way to it is cut
 func TestLedgerScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/ledger/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -110,6 +111,8 @@ func ledgerCommand(t *testing.T, l *ledger, words []string) string {
 		confirmed = l.early(acked)
 	case "lost":
 		giveUp = l.lost()
+	case "vanished":
+		l.vanished()
 	default:
 		t.Fatalf("unknown command %q", words[0])
 	}

@@ -33,6 +33,13 @@ type End struct {
 	Err  error // nil for EndFIN
 }
 
+// ByPeer reports whether the peer brought it about: by FIN, RST or a TLS alert. Otherwise its machine does not answer
+// any more, or the way there is cut.
+func (e End) ByPeer() bool {
+	var op *net.OpError
+	return e.Kind != EndLost || errors.As(e.Err, &op) && op.Op == "remote error" // an alert; its type is not exported
+}
+
 // Conn is one connection. Write and HalfClose are for one goroutine; everything else may be called by any.
 type Conn struct {
 	tcp     *countingConn

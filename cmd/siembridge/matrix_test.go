@@ -90,7 +90,7 @@ func TestMatrix(t *testing.T) {
 						c := &matrixCell{sender: name, fault: fault, tls: secure, killSender: kill}
 						t.Run(c.name(), func(t *testing.T) {
 							t.Parallel()
-							c.t, c.dir = t, t.TempDir()
+							c.t, c.dir = t, shortDir(t)
 							for _, file := range []string{"ca.pem", "server.pem", "server-key.pem"} {
 								if err := os.Link(filepath.Join(dir, file), filepath.Join(c.dir, file)); err != nil {
 									t.Fatal(err)
@@ -110,6 +110,16 @@ func TestMatrix(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// shortDir is a folder whose path leaves room for a socket's, unlike one that bears the test's name.
+func shortDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "cell")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func writeMatrixCertificate(t *testing.T, ca *emulator.CA, dir string) {

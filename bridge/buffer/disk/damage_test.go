@@ -166,7 +166,8 @@ func TestIndexDamaged(t *testing.T) {
 	}
 }
 
-// TestSegmentDamaged: what is damaged is passed over and reported, all other records come.
+// TestSegmentDamaged: what is damaged is passed over and reported, all other records come; what was lost comes when it
+// is pulled again.
 func TestSegmentDamaged(t *testing.T) {
 	for name, c := range map[string]struct {
 		way  func(b []byte) []byte
@@ -200,6 +201,17 @@ func TestSegmentDamaged(t *testing.T) {
 			}
 			if p := q.Pending(); p.Records != 0 {
 				t.Fatalf("all is released, pending %+v", p)
+			}
+			// Pulled again, what was lost is stored again, once, and nothing else.
+			lost := damageRecords*2/3 - len(got)
+			if o := appendNumbered(t, b, 0, damageRecords); o.New != lost || o.Known != damageRecords-lost {
+				t.Fatalf("pulled again after %d were lost: %+v", lost, o)
+			}
+			if o := appendNumbered(t, b, 0, damageRecords); o.Known != damageRecords {
+				t.Fatalf("pulled a third time: %+v", o)
+			}
+			if more := takeAll(t, q); len(more) != lost {
+				t.Fatalf("%d records come again, want %d", len(more), lost)
 			}
 		})
 	}

@@ -24,6 +24,9 @@ func (s *settled) contains(n uint64) bool {
 	return i < len(s.above) && s.above[i].first <= n
 }
 
+// any tells whether there is a number in the set.
+func (s *settled) any() bool { return s.low > 0 || len(s.above) > 0 }
+
 // add puts the numbers from first to last into the set.
 func (s *settled) add(first, last uint64) {
 	first = max(first, s.low+1)

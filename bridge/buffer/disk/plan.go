@@ -132,7 +132,14 @@ type decision struct {
 func (p *plan) decide(r *request) decision {
 	clear(p.b.scratch)
 	d := decision{states: p.b.scratch}
-	d.outcome = keys.DecideBatch(r.batch, func(i int) (keys.State, bool) { return p.lookup(d.states, r.ids[i]) },
+	lost := p.b.losers(r.batch.Source)
+	d.outcome = keys.DecideBatch(r.batch, func(i int) (keys.State, bool) {
+		state, seen := p.lookup(d.states, r.ids[i])
+		if seen && state.Number > 0 && slices.ContainsFunc(lost, func(at settled) bool { return at.contains(state.Number) }) {
+			return keys.State{}, r.batch.Records[i].Summary > 0 // which is an event as an update only
+		}
+		return state, seen
+	},
 		func(i int, v keys.Verdict, state keys.State) {
 			if v != keys.Remembered {
 				rec := &r.batch.Records[i]

@@ -13,7 +13,7 @@ import (
 )
 
 // Damage is a part of the log that cannot be read. Its records are lost to those destinations that had not taken
-// them; where Microsoft still has them they can be pulled again.
+// them; appended again, as far as Microsoft still has them, they are stored anew.
 type Damage struct {
 	Segment uint64
 	Offset  int64
@@ -36,6 +36,8 @@ type Report struct {
 	Damage []Damage
 	// Parts counts all damaged parts, also those not in Damage.
 	Parts int
+	// Since is when the oldest record that may be in one of them was pulled, or earlier; zero: not known.
+	Since time.Time
 }
 
 // Doubted returns from when on sources have to read again: a day before the oldest record of which a new index was made
@@ -71,9 +73,23 @@ func (b *Buffer) damage(d Damage) {
 	if slices.Contains(b.report.Damage, d) {
 		return // another destination has met it already
 	}
+	if since := b.before(d.Segment); b.report.Parts == 0 || since.Before(b.report.Since) {
+		b.report.Since = since
+	}
 	b.report.add(d)
 	b.logger.Error("a part of the buffer cannot be read and is passed over",
 		"segment", fmt.Sprintf("%016x", d.Segment), "offset", d.Offset, "bytes", d.Bytes, "cause", d.Cause)
+}
+
+// before returns the latest Pulled in the segments before one; zero when there are none. b.mu is held.
+func (b *Buffer) before(segment uint64) time.Time {
+	newest := int64(noTime)
+	for _, s := range b.segments {
+		if s.id < segment {
+			newest = max(newest, s.newest)
+		}
+	}
+	return fromStamp(newest)
 }
 
 func missing(first, last uint64) string {

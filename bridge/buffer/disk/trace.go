@@ -62,3 +62,17 @@ func (b *Buffer) standing(source string, number uint64, d *destination) buffer.S
 	}
 	return buffer.StandingLost
 }
+
+// losers returns, of each destination that wants a source, the numbers that damage of the log has taken from it. A
+// record that is appended again while its number is among them is stored anew.
+func (b *Buffer) losers(source string) (lost []settled) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id, known := b.sourceIDs[source]
+	for _, d := range b.destinations {
+		if known && d.wants(id) && d.queue != nil && d.progress.damaged.any() {
+			lost = append(lost, d.progress.damaged.clone())
+		}
+	}
+	return lost
+}
