@@ -9,7 +9,6 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/admin"
 	"github.com/siembridge/siembridge/bridge/buffer"
-	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
 	"github.com/siembridge/siembridge/bridge/delivery"
@@ -258,12 +257,12 @@ type lookedAt int
 
 // due tells whether it is time for a reconciliation, and of which period: at once when a part of the buffer was found
 // damaged, so that what it held is pulled again; else every so often.
-func (l lookedAt) due(now, last time.Time, c config.Reconcile, report *disk.Report) (p control.Period, due bool) {
+func (l lookedAt) due(now, last time.Time, c config.Reconcile, parts int, damaged time.Time) (p control.Period, due bool) {
 	p = control.Period{Since: now.Add(-c.Window), Until: now}
-	if report.Parts > int(l) {
+	if parts > int(l) {
 		since := now.Add(-damageWindow)
-		if !report.Since.IsZero() {
-			since = report.Since.Add(-24 * time.Hour) // records show late, and are pulled later
+		if !damaged.IsZero() {
+			since = damaged.Add(-24 * time.Hour) // records show late, and are pulled later
 		}
 		if since.Before(p.Since) {
 			p.Since = since
@@ -297,8 +296,8 @@ func (b *Bridge) reconcileRegularly(ctx context.Context) {
 			last = b.reconciliation.At
 		}
 		b.mu.Unlock()
-		report := b.buffer.Report()
-		period, due := looked.due(time.Now(), last, c, &report)
+		parts, damaged := b.buffer.Damage()
+		period, due := looked.due(time.Now(), last, c, parts, damaged)
 		if !due {
 			continue
 		}
@@ -308,6 +307,6 @@ func (b *Bridge) reconcileRegularly(ctx context.Context) {
 			}
 			continue
 		}
-		looked = lookedAt(report.Parts)
+		looked = lookedAt(parts)
 	}
 }

@@ -28,6 +28,10 @@ type Store interface {
 	// Doubted returns from when on sources have to read again, since what they had read before is not known for
 	// certain any more; zero: it is.
 	Doubted() time.Time
+
+	// Damage returns how many parts could not be read since the start, and when the oldest record that may be in one of
+	// them was pulled, or earlier; zero: not known. Such records are stored anew when they are appended again.
+	Damage() (parts int, since time.Time)
 }
 
 // sharing is what a Store offers that several bridges use at once.

@@ -40,6 +40,13 @@ type Report struct {
 	Since time.Time
 }
 
+// Damage returns Parts and Since of the Report.
+func (b *Buffer) Damage() (parts int, since time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.report.Parts, b.report.Since
+}
+
 // Doubted returns from when on sources have to read again: a day before the oldest record of which a new index was made
 // when the old one was damaged, and with it what had been read. It is zero when nothing is in doubt.
 func (b *Buffer) Doubted() time.Time {

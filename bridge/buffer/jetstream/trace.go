@@ -86,3 +86,6 @@ func (b *Buffer) Retained(from, to time.Time, f func(buffer.Record) bool) error 
 // Doubted returns from when on sources have to read again; zero: nothing is in doubt. A stream that lost its newest
 // messages is not: checkpoints, keys and records went together, and what they covered is pulled again.
 func (b *Buffer) Doubted() time.Time { return time.Time{} }
+
+// Damage returns how many parts of the buffer could not be read: the servers' checksums are their own affair.
+func (b *Buffer) Damage() (parts int, since time.Time) { return 0, time.Time{} }
