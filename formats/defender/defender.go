@@ -38,13 +38,16 @@ var ErrNotJSON = errors.New("the record is not a JSON object")
 // Decode reads one record into d, which it resets first. Problems are soft: fields that are not what they should be
 // and were left out. After an error d still holds what could be found, enough for a minimal event.
 //
-// Change, Source, Pulled and Fresh are the caller's to set; call SetTime afterwards.
+// d is a new record, as of the time that a new one has. Who knows it to be an update sets Change and calls SetTime;
+// Source, Pulled and Fresh are the caller's to set.
 func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	s := newScanner()
 	defer s.release()
 	d.Reset()
 	problems, err = s.decode(api, raw, d)
 	s.fillDetails(d)
+	d.Change = formats.ChangeNew
+	SetTime(d)
 	return problems, err
 }
 

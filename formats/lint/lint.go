@@ -4,8 +4,10 @@
 package lint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/siembridge/siembridge/formats"
@@ -47,15 +49,22 @@ func (c *checker) add(at int, fault string, args ...any) {
 	c.findings = append(c.findings, Finding{Column: at + 1, Fault: fmt.Sprintf(fault, args...), Source: c.source})
 }
 
-// Line checks one line: an event with or without its syslog header, without framing. When the event cannot be read,
-// the first violation of its syntax is the only finding about it.
+// Line checks one line: an event with or without its syslog header, without framing. The findings come by column. When
+// the event cannot be read, the first violation of its syntax is the only finding about it.
 func Line(line string) []Finding {
 	c := &checker{line: line, source: "a reader looks for CEF: or LEEF:"}
+	c.check()
+	slices.SortStableFunc(c.findings, func(a, b Finding) int { return cmp.Compare(a.Column, b.Column) })
+	return c.findings
+}
+
+func (c *checker) check() {
+	line := c.line
 	isLEEF := false
 	c.event, isLEEF = beginning(line)
 	if c.event < 0 {
 		c.add(0, "the line has no CEF or LEEF event")
-		return c.findings
+		return
 	}
 	c.header(line[:c.event])
 	read := parse.CEF
@@ -69,7 +78,7 @@ func Line(line string) []Finding {
 	var violation *parse.Error
 	if errors.As(err, &violation) {
 		c.violation(violation)
-		return c.findings
+		return
 	}
 	c.parsed = parsed
 	if isLEEF {
@@ -83,7 +92,6 @@ func Line(line string) []Finding {
 	for _, p := range parsed.Pairs {
 		c.pair(p)
 	}
-	return c.findings
 }
 
 // violation adds what the strict decoder found; the section that it names goes to the source.
