@@ -20,8 +20,8 @@ func TestLint(t *testing.T) {
 		t.Errorf("%v, %q", err, errs)
 	}
 	want := path + `:2:24: an equals sign in a value is written \= (CEF Implementation Standard, document 27, Character Encoding)
-` + path + `:4:29: cs1 has no label (cs1Label) (CEF Implementation Standard, document 27)
 ` + path + `:4:23: spt is of type port, which "70000" is not (CEF Implementation Standard, document 27)
+` + path + `:4:29: cs1 has no label (cs1Label) (CEF Implementation Standard, document 27)
 `
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
