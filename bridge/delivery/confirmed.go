@@ -105,10 +105,19 @@ func (g gracePeriod) end() time.Time { return g.began.Add(g.length) }
 // hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
 func (w *Worker) hold(confirmed []item, c *peerConn) {
 	w.held = c.peer
+	survived, _ := w.survived(0)
 	for len(w.graces) < len(w.ledger.held) {
 		w.graces = append(w.graces, gracePeriod{time.Now(), max(grace, 2*c.RoundTrip())})
 	}
-	w.releaseItems(confirmed)
+	w.releaseConfirmed(join(survived, confirmed), len(survived) > 0)
+}
+
+// releaseConfirmed releases what was confirmed by close. tail: there is a tail in it whose grace is over.
+func (w *Worker) releaseConfirmed(items []item, tail bool) {
+	w.releaseItems(items)
+	if tail && !w.ledger.recalled() {
+		w.trust()
+	}
 }
 
 // unclean counts and reports an end before everything was read.
@@ -144,19 +153,24 @@ func (e *uncleanError) Error() string {
 	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); what it may not have read is sent again. Check the receiver"
 }
 
-// graceOver confirms the tails whose grace is over, and returns when the next one is; zero: none is waiting.
-func (w *Worker) graceOver() (next time.Time) {
+// graceOver releases the tails whose grace is over, and returns when the next one is; zero: none is waiting. With late it
+// leaves them for so long: the end of a connection may come before, and one commit stores both.
+func (w *Worker) graceOver(late time.Duration) (next time.Time) {
+	survived, next := w.survived(late)
+	w.releaseConfirmed(survived, len(survived) > 0)
+	return next
+}
+
+// survived confirms the tails whose grace has been over for late.
+func (w *Worker) survived(late time.Duration) (confirmed []item, next time.Time) {
 	for len(w.graces) > 0 {
-		if end := w.graces[0].end(); time.Now().Before(end) {
-			return end
+		if end := w.graces[0].end().Add(late); time.Now().Before(end) {
+			return confirmed, end
 		}
 		w.graces = w.graces[1:]
-		w.releaseItems(w.ledger.survived())
-		if !w.ledger.recalled() {
-			w.trust()
-		}
+		confirmed = append(confirmed, w.ledger.survived()...)
 	}
-	return time.Time{}
+	return confirmed, time.Time{}
 }
 
 // fill sends until the connection is full, old or idle; then it returns nil. It returns the end if the peer ends first.
@@ -175,7 +189,11 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 			return &e
 		default:
 		}
-		next := w.graceOver()
+		late := grace
+		if w.ledger.careful() {
+			late = 0
+		}
+		next := w.graceOver(late)
 		if w.ledger.bytes >= w.o.ConfirmBytes || w.ledger.full() || len(w.ledger.current) > 0 && !time.Now().Before(deadline) {
 			return nil
 		}
@@ -188,7 +206,7 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 			chunk, events = w.chunk(ctx)
 		}
 		if len(chunk) == 0 {
-			again, end := w.idle(ctx, c, next, deadline)
+			again, end := w.idle(ctx, c, w.graceOver(0), deadline)
 			if end != nil || !again {
 				return end
 			}
@@ -390,7 +408,7 @@ func (w *Worker) awaitEnd(c *peerConn) *transport.End {
 		default:
 		}
 		var graceTimer <-chan time.Time
-		if next := w.graceOver(); !next.IsZero() {
+		if next := w.graceOver(grace); !next.IsZero() {
 			graceTimer = time.After(time.Until(next))
 		}
 		select {

@@ -338,7 +338,7 @@ func (w *Worker) leave() bool {
 		return len(w.ledger.held) == 0
 	}
 	defer s.Close()
-	for next := w.graceOver(); !next.IsZero(); next = w.graceOver() {
+	for next := w.graceOver(0); !next.IsZero(); next = w.graceOver(0) {
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-timer.C:

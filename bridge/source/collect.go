@@ -59,7 +59,7 @@ func (c *collector) record(api defender.API, p defender.Part) buffer.Record {
 
 // add takes a record. A batch that is full is stored before it, when the position is still the one behind the batch.
 func (c *collector) add(api defender.API, p defender.Part) error {
-	if !p.Summary && (c.bytes >= batchBytes || len(c.records) >= batchRecords) {
+	if !p.Summary && c.full() {
 		if err := c.handOver(); err != nil {
 			return err
 		}
@@ -74,6 +74,20 @@ func (c *collector) add(api defender.API, p defender.Part) error {
 	c.records = append(c.records, r)
 	c.bytes += len(p.Record)
 	return nil
+}
+
+// full tells whether what there is makes a batch. Reading ahead, it may grow while the one before is being stored, so
+// that a slow disk gets fewer and larger ones.
+func (c *collector) full() bool {
+	switch {
+	case c.bytes >= batchBytes:
+		return true
+	case !c.ahead:
+		return len(c.records) >= batchRecords
+	case c.storing == nil || len(c.storing) > 0: // nothing is being stored
+		return c.bytes >= batchAhead
+	}
+	return len(c.records) >= 4*batchRecords
 }
 
 // handOver has a full batch stored, with ahead without waiting for it but for the one before.

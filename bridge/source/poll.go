@@ -14,6 +14,7 @@ import (
 const (
 	batchBytes   = 4 << 20 // records are appended in batches of about so much
 	batchRecords = 1000
+	batchAhead   = 1 << 20        // of a source that reads ahead, while nothing is being stored
 	maxLinks     = 50             // next links followed in one window
 	oldAfter     = 24 * time.Hour // a record that Microsoft changed longer ago is pulled by back-fill
 )

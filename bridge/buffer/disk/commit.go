@@ -22,6 +22,7 @@ const (
 	housekeeping = time.Minute
 	// savedEvery is after how many records appended or released the positions are written into the log.
 	savedEvery = 4096
+	savedAlone = 16384 // the same, where nothing else is written into the log
 )
 
 // committer is what only the goroutine that commits uses.

@@ -247,7 +247,11 @@ func (p *plan) sync(w *writer) error {
 // savePositions writes the destinations' positions into the log: at the beginning of a segment, and every so many
 // records. An index that has to be rebuilt has them from there.
 func (p *plan) savePositions() error {
-	if p.unsaved < savedEvery && len(p.added) == 0 {
+	every := savedEvery
+	if !p.wrote { // the log would be synced for this alone
+		every = savedAlone
+	}
+	if p.unsaved < every && len(p.added) == 0 {
 		return nil
 	}
 	p.b.mu.Lock()

@@ -132,7 +132,7 @@ func (b *Buffer) closeQueues(open []*destination, save bool) error {
 	}
 	err := b.transact(p, func() error {
 		if save && p.unsaved > 0 && p.w != nil {
-			p.unsaved = savedEvery
+			p.unsaved = savedAlone
 			return p.savePositions()
 		}
 		return nil
