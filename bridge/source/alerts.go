@@ -9,6 +9,7 @@ var alerts = api{
 	path:       "/api/alerts",
 	permission: "Alert.Read.All",
 	grant:      "App registrations > API permissions > WindowsDefenderATP > application permission Alert.Read.All, then grant admin consent",
+	retiring:   "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts",
 	changed:    "lastUpdateTime",
 	created:    "alertCreationTime",
 	expand:     "evidence",

@@ -14,6 +14,7 @@ type api struct {
 	path       string // fixed, appended to the endpoint
 	permission string // application permission that a 403 asks for
 	grant      string // where the operator grants it
+	retiring   string // what is known of its end, for who uses it; "" for nothing
 
 	changed string        // OData property of the changed-time; "" for sinceTimeUtc and untilTimeUtc
 	created string        // OData property of the creation time
@@ -37,7 +38,8 @@ type place struct {
 	audience string // resource of a v1 token; with /.default the scope of a v2 token
 }
 
-// apis has all of them; "file" is not one.
+// apis has all of them; "file" is not one. This is the only list here: a new API is a file with its description, and a
+// name in this line.
 var apis = []*api{&detections, &alerts, &graphAlerts, &graphIncidents, &incidents}
 
 func findAPI(name string) (*api, error) {

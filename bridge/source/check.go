@@ -24,13 +24,6 @@ const (
 	failSkew = 5 * time.Minute
 )
 
-// retiring has the APIs that Microsoft is about to end, and what is known of it.
-var retiring = map[string]string{
-	"detections": "Microsoft has not supported this API since the end of 2023 and may end it any day: move to graph-alerts",
-	"alerts":     "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts",
-	"incidents":  "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts and graph-incidents",
-}
-
 // Check proves a source: a token, one small page, the clock. Nothing is stored. Tokens of the refresh-token flow are
 // rotated and kept as in a run, so Check needs the state directory then.
 func Check(ctx context.Context, o Options) []Finding {
@@ -49,8 +42,8 @@ func Check(ctx context.Context, o Options) []Finding {
 		return []Finding{{"settings", false, err.Error()}}
 	}
 	var findings []Finding
-	if said := retiring[a.name]; said != "" {
-		findings = append(findings, Finding{"api", true, said})
+	if a.retiring != "" {
+		findings = append(findings, Finding{"api", true, a.retiring})
 	}
 	token, err := c.tokens.Token(ctx)
 	if err != nil {

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/siembridge/siembridge/formats"
 )
 
 // places of every API in every cloud: Microsoft's pages on the government clouds of Defender for Endpoint and Defender
@@ -34,6 +37,17 @@ var wantPlaces = []struct {
 	{"detections", "gcc", "us", "https://wdatp-alertexporter-us.gcc.securitycenter.windows.us", "https://graph.windows.net", "https://login.microsoftonline.com/T/oauth2/token"},
 	{"detections", "gcc-high", "us", "https://wdatp-alertexporter-us.securitycenter.windows.us", "https://graph.windows.net", "https://login.microsoftonline.us/T/oauth2/token"},
 	{"detections", "dod", "us", "https://wdatp-alertexporter-us.securitycenter.windows.us", "https://graph.windows.net", "https://login.microsoftonline.us/T/oauth2/token"},
+}
+
+// TestEveryAPIIsDescribed holds the table of APIs against the names that a configuration may use.
+func TestEveryAPIIsDescribed(t *testing.T) {
+	var names []string
+	for _, a := range apis {
+		names = append(names, a.name)
+	}
+	if want := formats.APIs(); !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("this package pulls %v, the configuration knows %v", names, want)
+	}
 }
 
 // TestClouds holds endpoint, audience and authority of each API in each cloud, and that the table has them all.

@@ -9,6 +9,7 @@ var detections = api{
 	path:       "/api/alerts",
 	permission: "SIEM integration",
 	grant:      "Defender portal, Settings > Endpoints > APIs > SIEM: enable it and use its application",
+	retiring:   "Microsoft has not supported this API since the end of 2023 and may end it any day: move to graph-alerts",
 	window:     2 * time.Hour,
 	perMinute:  100,
 	family:     "detections",

@@ -8,6 +8,7 @@ var incidents = api{
 	path:       "/api/incidents",
 	permission: "Incident.Read.All",
 	grant:      "App registrations > API permissions > Microsoft Threat Protection > application permission Incident.Read.All, then grant admin consent",
+	retiring:   "Microsoft is reported to end this API on 1 February 2027: move to graph-alerts and graph-incidents",
 	changed:    "lastUpdateTime",
 	created:    "createdTime",
 	top:        100,

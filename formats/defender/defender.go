@@ -16,19 +16,6 @@ import (
 	"github.com/siembridge/siembridge/formats"
 )
 
-// API names an API of Microsoft, as the configuration does.
-type API string
-
-// The APIs whose records this package reads.
-const (
-	Detections     API = "detections"      // SIEM detections API: flat records, one per alert and indicator
-	Alerts         API = "alerts"          // Defender for Endpoint alerts
-	GraphAlerts    API = "graph-alerts"    // Graph alerts_v2
-	GraphIncidents API = "graph-incidents" // Graph incidents, without their alerts
-	Incidents      API = "incidents"       // Defender XDR incidents, and the alerts they carry
-	Unknown        API = "unknown"         // a record of a file that is of no known kind
-)
-
 // tolerant lets records through that the JSON library would refuse by default.
 var tolerant = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
@@ -57,18 +44,9 @@ func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []
 	readPart(raw, d)
 	p := &s.problems
 	p.list = nil
-	switch api {
-	case Detections:
-		err = decodeDetection(s, raw, d, p)
-	case Alerts:
-		err = decodeAlert(s, raw, d, p)
-	case GraphAlerts:
-		err = decodeGraphAlert(s, raw, d, p)
-	case GraphIncidents:
-		err = decodeGraphIncident(s, raw, d, p)
-	case Incidents:
-		err = decodeIncident(s, raw, d, p)
-	default:
+	if of, ok := apis[api]; ok {
+		err = of.decode(s, raw, d, p)
+	} else {
 		err = errors.New("the record is of no known kind")
 	}
 	if err != nil {

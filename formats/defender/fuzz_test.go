@@ -2,12 +2,14 @@ package defender
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/siembridge/siembridge/formats"
 )
 
-var everyAPI = []API{Detections, Alerts, GraphAlerts, GraphIncidents, Incidents}
+var everyAPI = slices.Collect(maps.Keys(apis))
 
 // FuzzDecode: whatever is JSON decodes, nothing panics, Identify says the same twice and keeps its bounds.
 func FuzzDecode(f *testing.F) {

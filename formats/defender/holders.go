@@ -39,18 +39,13 @@ var holders = func() map[string][]holder {
 		}
 	}
 	hold("", heldCommon)
-	hold("", heldDevice)
+	for _, t := range append(evidenceTypes, cloudResource) {
+		hold("", t.holds)
+	}
 	hold("host.", heldDevice)
-	hold("", heldUser)
 	hold("userAccount.", heldUser)
 	hold("account.userAccount.", heldUser)
-	for _, prefix := range []string{"", "fileDetails."} {
-		hold(prefix, heldFile)
-	}
-	hold("", heldProcess)
-	for _, of := range []map[string]string{heldNetwork, heldMail, heldResource} {
-		hold("", of)
-	}
+	hold("fileDetails.", heldFile)
 	return all
 }()
 
@@ -85,27 +80,11 @@ var (
 		"processCreationDateTime": "process.created", "processCreationTime": "process.created",
 		"parentProcessCreationDateTime": "process.parent_created", "parentProcessCreationTime": "process.parent_created",
 	}
-	heldNetwork = map[string]string{
-		"ipAddress": "network.remote_address device.addresses", "countryLetterCode": "network.remote_country", "url": "url cloud.resource_id",
-		"sourceAddress.ipAddress": "network.source_address", "sourcePort": "network.source_port", "destinationPort": "network.destination_port",
-		"destinationAddress.ipAddress": "network.destination_address", "protocol": "network.protocol",
-		"domainName": "network.domain",
-	}
 	heldMail = map[string]string{
 		"p1Sender.emailAddress": "mail.sender", "p2Sender.emailAddress": "mail.sender", "sender": "mail.sender", "senderFromAddress": "mail.sender",
 		"senderIp": "mail.sender_address", "senderIP": "mail.sender_address", "recipientEmailAddress": "mail.recipient", "recipient": "mail.recipient", "recipients": "mail.recipient",
 		"subject": "mail.subject", "networkMessageId": "mail.network_message_id", "internetMessageId": "mail.internet_message_id", "messageId": "mail.internet_message_id",
 		"deliveryAction": "mail.delivery_action", "deliveryLocation": "mail.delivery_location", "threats": "mail.threats",
-		"clusterBy": "mail.cluster_by", "clusterByValue": "mail.cluster_value", "emailCount": "mail.cluster_count",
-		"primaryAddress": "mailbox.address", "mailboxAddress": "mailbox.address", "mailboxPrimaryAddress": "mailbox.address", "upn": "mailbox.upn", "mailboxDisplayName": "mailbox.display_name",
-		"registryHive": "registry.hive", "registryKey": "registry.key", "registryValueName": "registry.value_name", "registryValueType": "registry.value_type", "registryValue": "registry.value",
-	}
-	heldResource = map[string]string{
-		"resourceId": "cloud.resource_id", "amazonResourceId": "cloud.resource_id", "fullResourceName": "cloud.resource_id", "imageId": "cloud.resource_id", "containerId": "cloud.resource_id",
-		"resourceName": "cloud.name", "name": "cloud.name threat_name", "registry": "cloud.name", "displayName": "cloud.name app.name mailbox.display_name", "resourceType": "cloud.type",
-		"amazonAccountId": "cloud.account", "projectId": "cloud.account", "appId": "app.id", "applicationId": "app.id", "objectId": "app.id", "servicePrincipalObjectId": "app.id",
-		"applicationName": "app.name", "servicePrincipalName": "app.name", "instanceName": "app.name", "category": "threat_category",
-		"value": "file.sha1 file.sha256 file.md5",
 	}
 )
 

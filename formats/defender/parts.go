@@ -50,14 +50,14 @@ func SplitEvidence(api API, raw []byte, yield func(Part) error) error {
 	whole := Part{Record: raw}
 	var err error
 	whole.Identity, err = s.identify(api, raw)
-	list := map[API]string{Alerts: "evidence", GraphAlerts: "evidence", Incidents: "entities"}[api]
-	if err != nil || list == "" || s.detection.Kind != formats.KindAlert || s.detection.EvidenceID != "" {
+	of := apis[api]
+	if err != nil || of.evidence == "" || s.detection.Kind != formats.KindAlert || s.detection.EvidenceID != "" {
 		return yield(whole)
 	}
 	s.evidence.pieces = s.evidence.pieces[:0]
 	whole.Hash = s.contentHash(&s.detection)
 	whole.Hash[0] = partHash
-	a, err := readParts(api, raw, list)
+	a, err := readParts(api, raw, of)
 	if err != nil || len(a.pieces) == 0 {
 		return yield(whole)
 	}
@@ -93,16 +93,12 @@ type part struct {
 	hash [16]byte
 }
 
-func readParts(api API, raw []byte, list string) (*parts, error) {
-	a := &parts{list: list, byID: map[string]*part{}}
-	typeOf := graphType
-	if api != GraphAlerts {
-		typeOf = endpointType
-	}
+func readParts(api API, raw []byte, of records) (*parts, error) {
+	a := &parts{list: of.evidence, byID: map[string]*part{}}
 	var all values
 	err := members(raw, func(name string, v jsontext.Value) error {
 		switch {
-		case name == list:
+		case name == a.list:
 			return unmarshal(v, &all)
 		case name == "devices" && api == Incidents:
 			return unmarshal(v, &a.devices)
@@ -116,7 +112,7 @@ func readParts(api API, raw []byte, list string) (*parts, error) {
 		if v.Kind() != '{' || unmarshal(v, &e.piece) != nil {
 			continue
 		}
-		e.kind = typeOf(&e.piece)
+		e.kind = of.typeOf(&e.piece)
 		e.identify()
 		old := seen[e.id]
 		switch {
@@ -223,36 +219,6 @@ func (e *part) identify() {
 	sum = sha256.Sum256([]byte(content))
 	copy(e.hash[1:], sum[:])
 	e.hash[0] = hashVersion
-}
-
-// names are the properties that make a piece the one it is; all empty where its type has none of its own here.
-func (e *piece) names() []string {
-	switch e.kind {
-	case "device", "ioTDevice":
-		return []string{first(e.MdeDeviceID, e.MdatpDeviceID, e.DeviceID, e.EntraDeviceID, e.AADDeviceID, e.DeviceDNSName, e.HostName)}
-	case "user":
-		u := e.account()
-		return []string{first(u.UserSID, u.EntraObjectID, u.AADUserID, u.UserPrincipalName, text(u.qualified()))}
-	case "file":
-		f := e.fileDetection()
-		return []string{e.deviceID(), first(text(f.SHA1), text(f.SHA256), text(f.MD5)), first(text(f.Path), text(f.Name))}
-	case "process":
-		p := e.processDetection()
-		return []string{e.deviceID(), p.ID, p.Created, first(text(p.Path), text(p.Name)), p.CommandLine}
-	case "ip":
-		return []string{string(e.IPAddress)}
-	case "url":
-		return []string{string(e.URL)}
-	case "registryKey", "registryValue":
-		return []string{e.deviceID(), string(e.RegistryHive), string(e.RegistryKey), string(e.RegistryValueName), string(e.RegistryValue)}
-	case "analyzedMessage":
-		return []string{first(e.NetworkMessageID, e.InternetMessageID), string(e.RecipientAddress)}
-	case "mailCluster":
-		return []string{string(e.ClusterBy), string(e.ClusterByValue)}
-	case "mailbox":
-		return []string{first(e.PrimaryAddress, e.MailboxAddress, e.UPN)}
-	}
-	return []string{first(e.ResourceID, e.AmazonResourceID, e.FullResourceName, e.ImageID, e.ContainerID, e.SecurityGroupID)}
 }
 
 // changing are properties that say what became of a piece, not which one it is.

@@ -7,98 +7,6 @@ import (
 	"github.com/siembridge/siembridge/formats"
 )
 
-// fill puts what the piece is about into the role of its type, unless a more telling piece has it already.
-func (e *piece) fill(d *formats.Detection) {
-	switch e.kind {
-	case "device", "ioTDevice":
-		if d.Device.ID == "" && d.Device.Name == "" || e.sameDevice(&d.Device) {
-			e.fillDevice(&d.Device)
-		}
-	case "user":
-		if d.User == (formats.User{}) {
-			d.User = e.account().detection()
-		}
-	case "file":
-		if d.File == (formats.File{}) {
-			d.File = e.fileDetection()
-		}
-	case "fileHash":
-		if d.File == (formats.File{}) {
-			switch strings.ToLower(string(e.HashAlgorithm)) {
-			case "md5":
-				d.File.MD5 = string(e.HashValue)
-			case "sha1":
-				d.File.SHA1 = string(e.HashValue)
-			case "sha256":
-				d.File.SHA256 = string(e.HashValue)
-			}
-		}
-	case "process":
-		if d.Process == (formats.Process{}) {
-			d.Process = e.processDetection()
-		}
-	case "ip":
-		if d.Network.RemoteAddress == "" {
-			d.Network.RemoteAddress, d.Network.RemoteCountry = string(e.IPAddress), string(e.CountryCode)
-		}
-	case "networkConnection":
-		if n := &d.Network; n.SourceAddress == "" && n.DestinationAddress == "" {
-			n.SourceAddress, n.SourcePort = string(e.SourceAddress.get().IPAddress), string(e.SourcePort)
-			n.DestinationAddress, n.DestinationPort = string(e.DestAddress.get().IPAddress), string(e.DestPort)
-			n.Protocol = string(e.Protocol)
-		}
-	case "dns":
-		if d.Network.Domain == "" {
-			d.Network.Domain = string(e.DomainName)
-		}
-	case "url":
-		if d.URL == "" {
-			d.URL = string(e.URL)
-		}
-	case "analyzedMessage", "submissionMail", "teamsMessage", "mailCluster":
-		e.fillMail(&d.Mail)
-	case "mailbox", "mailboxConfiguration":
-		if d.Mailbox == (formats.Mailbox{}) {
-			d.Mailbox = formats.Mailbox{Address: first(e.PrimaryAddress, e.MailboxAddress, e.MailboxPrimary),
-				UPN: first(e.UPN, e.UserPrincipalName), DisplayName: first(e.DisplayName, e.MailboxName)}
-		}
-	case "registryKey", "registryValue":
-		if d.Registry == (formats.Registry{}) {
-			d.Registry = formats.Registry{Hive: string(e.RegistryHive), Key: string(e.RegistryKey), ValueName: string(e.RegistryValueName),
-				ValueType: string(e.RegistryValueType), Value: string(e.RegistryValue)}
-			d.Registry.Path = strings.Trim(d.Registry.Hive+`\`+d.Registry.Key, `\`)
-		}
-	case "oauthApplication", "cloudApplication", "servicePrincipal":
-		if d.App == (formats.App{}) {
-			d.App = formats.App{ID: first(e.AppID, e.ApplicationID, e.ObjectID, e.ServicePrincipalID),
-				Name: first(e.DisplayName, e.ApplicationName, e.ServicePrincipal, e.InstanceName)}
-		}
-	case "malware":
-		if d.ThreatName == "" {
-			d.ThreatName, d.ThreatCategory = string(e.Name), string(e.MalwareCategory)
-		}
-	default:
-		e.fillCloud(d)
-	}
-}
-
-// cloudTypes begin the names of the evidence types that are resources.
-var cloudTypes = []string{"azureResource", "amazonResource", "googleCloudResource", "blob", "container", "kubernetes", "sasToken", "gitHub", "aiAgent"}
-
-func (e *piece) fillCloud(d *formats.Detection) {
-	if d.Cloud != (formats.Cloud{}) {
-		return
-	}
-	for _, prefix := range cloudTypes {
-		if strings.HasPrefix(e.kind, prefix) {
-			d.Cloud = formats.Cloud{Kind: e.kind, ResourceID: first(e.ResourceID, e.AmazonResourceID, e.FullResourceName, e.ImageID, e.ContainerID, e.URL),
-				Name: first(e.ResourceName, e.Name, e.Registry, e.DisplayName), Type: string(e.ResourceType),
-				Account: first(e.AmazonAccountID, e.ProjectID, e.Namespace)}
-			return
-		}
-	}
-}
-
 // fillNested fills roles that no piece of their own type has filled from what other pieces carry.
 func (e *piece) fillNested(d *formats.Detection) {
 	if d.User == (formats.User{}) {
@@ -243,7 +151,8 @@ func (e *piece) processDetection() formats.Process {
 }
 
 // fillMail fills what is still empty, so that a message and its cluster complete each other.
-func (e *piece) fillMail(m *formats.Mail) {
+func fillMail(e *piece, d *formats.Detection) {
+	m := &d.Mail
 	set(&m.Sender, e.Sender.get().EmailAddress, e.EnvelopeSender.get().EmailAddress, e.SenderText, e.SenderFrom)
 	set(&m.SenderAddress, e.SenderIP, e.TeamsSenderIP)
 	set(&m.Recipient, e.RecipientAddress, e.Recipient)
