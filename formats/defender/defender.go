@@ -31,6 +31,7 @@ func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err e
 	s := newScanner()
 	defer s.release()
 	d.Reset()
+	s.details = true
 	problems, err = s.decode(api, raw, d)
 	s.fillDetails(d)
 	d.Change = formats.ChangeNew

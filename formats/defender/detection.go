@@ -87,7 +87,7 @@ func (s *scanner) spare(name string, value text, held ...string) {
 			return
 		}
 	}
-	if value != "" {
+	if s.details && value != "" {
 		s.spares = append(s.spares, formats.Pair{Key: name, Value: string(value)})
 	}
 }

@@ -176,6 +176,7 @@ type scanner struct {
 	b     []byte
 	depth int
 
+	details bool           // what has no field is wanted
 	unknown []member       // of the record itself, what its struct has no field for
 	spares  []formats.Pair // members whose field holds another one's value
 	follow  []*slot        // what followed a slot, or the beginning of an object, the last time: records have their members in one order
@@ -231,7 +232,7 @@ func (s *scanner) releaseAll() {
 	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
 		s.text, s.words = nil, nil
 	}
-	s.b = nil
+	s.b, s.details = nil, false
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
 	clear(s.spares)
@@ -268,7 +269,7 @@ func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
 	v := new(T)
 	s.unknown = s.unknown[:0]
 	_ = members(raw, func(name string, value jsontext.Value) error {
-		if r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
+		if s.details && r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
 			s.unknown = append(s.unknown, member{name, value.Clone()})
 		}
 		return nil
@@ -336,7 +337,7 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 // pass passes over a member that the struct has no field for, and keeps it when it is the record's.
 func (s *scanner) pass(start, end, value int) int {
 	i := skip(s.b, value, s.depth)
-	if s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
+	if s.details && s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
 		s.unknown = append(s.unknown, member{unsafe.String(&s.b[start-1], end-start+1)[1:], s.b[value:i:i]})
 	}
 	return i
