@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -12,10 +13,10 @@ import (
 
 // How keys are kept. Keys are random, so a tree of ten million of them would touch a page of its own for each key of
 // a batch. Instead the keys of a commit go into the index as one value, one behind the other (bucketRecent), and into
-// a map. When the map is full it becomes a generation: a bucket written once, in order, with a filter of its own
-// (bucketFilters) that is held in memory, 10 bits a key, beside those of 63 others. A key is looked up in the map, then in the generations whose
-// filter says perhaps, the newest first. The cost of a commit does not depend on how many keys there are, and keys
-// that expire go as a whole generation.
+// a map. When the map is full it becomes a generation: a bucket written once, in order, some sixteen keys a value, with a
+// filter of its own (bucketFilters) that is held in memory, 10 bits a key, beside those of 63 others. A key is looked up
+// in the map, then in the generations whose filter says perhaps, the newest first. The cost of a commit does not depend
+// on how many keys there are, and keys that expire go as a whole generation.
 const (
 	// generationKeys is how many keys the map holds before it becomes a generation.
 	generationKeys = 1 << 16
@@ -47,15 +48,14 @@ func (k *keyIndex) load(tx *bolt.Tx) error {
 			return damaged("the list of recent keys")
 		}
 		for len(blob) > 0 {
-			if len(blob) < 17 || len(blob) < 17+int(blob[16])*16 {
-				return damaged("the list of recent keys")
-			}
-			state, ok := keys.Parse(blob[17 : 17+int(blob[16])*16])
+			var id keyID
+			var state []byte
+			id, state, blob = nextKey(blob)
+			s, ok := keys.Parse(state)
 			if !ok {
 				return damaged("the list of recent keys")
 			}
-			k.recent.set(keyID(blob[:16]), state)
-			blob = blob[17+int(blob[16])*16:]
+			k.recent.set(id, s)
 		}
 	}
 	return tx.Bucket(bucketFilters).ForEach(func(id, v []byte) error {
@@ -96,7 +96,33 @@ func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keys.State, b
 	if bucket == nil {
 		return keys.State{}, false
 	}
-	return keys.Parse(bucket.Get(id[:]))
+	for shelf := bucket.Get(shelfOf(id)); len(shelf) > 0; {
+		var at keyID
+		var state []byte
+		if at, state, shelf = nextKey(shelf); at == id {
+			return keys.Parse(state)
+		}
+	}
+	return keys.Parse(bucket.Get(id[:])) // as generations were written before there were shelves
+}
+
+// shelfOf is the key of the value in a generation that holds a key: the first twelve bits.
+func shelfOf(id keyID) []byte { return []byte{id[0], id[1] & 0xf0} }
+
+// appendKey appends a key with its state: id, count of 16 bytes, as many of these.
+func appendKey(b []byte, id keyID, s keys.State) []byte {
+	b = append(b, id[:]...)
+	b = append(b, byte(2+len(s.More)))
+	return s.Append(b)
+}
+
+// nextKey is the inverse of appendKey. What is too short gives no state, and no rest.
+func nextKey(b []byte) (id keyID, state, rest []byte) {
+	if len(b) < 17 || len(b) < 17+int(b[16])*16 {
+		return id, nil, nil
+	}
+	end := 17 + int(b[16])*16
+	return keyID(b[:16]), b[17:end], b[end:]
 }
 
 // put writes the states of one commit.
@@ -106,9 +132,7 @@ func (k *keyIndex) put(tx *bolt.Tx, states map[keyID]keys.State) error {
 	}
 	blob := make([]byte, 0, len(states)*49+4)
 	for id, s := range states {
-		blob = append(blob, id[:]...)
-		blob = append(blob, byte(2+len(s.More)))
-		blob = s.Append(blob)
+		blob = appendKey(blob, id, s)
 	}
 	bucket := tx.Bucket(bucketRecent)
 	bucket.FillPercent = 0.9
@@ -147,14 +171,17 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 		return g, err
 	}
 	bucket.FillPercent = 1
-	values := make([]byte, 0, 32*len(ids))
-	for _, id := range ids {
-		g.filter.add(id)
-		start := len(values)
-		state, _ := k.recent.get(id)
-		values = state.Append(values)
-		// bbolt keeps the value until the commit, and copies the key.
-		if err := bucket.Put(id[:], values[start:len(values):len(values)]); err != nil {
+	values := make([]byte, 0, 49*len(ids))
+	for len(ids) > 0 {
+		shelf, start := shelfOf(ids[0]), len(values)
+		for len(ids) > 0 && bytes.Equal(shelfOf(ids[0]), shelf) {
+			g.filter.add(ids[0])
+			state, _ := k.recent.get(ids[0])
+			values = appendKey(values, ids[0], state)
+			ids = ids[1:]
+		}
+		// bbolt keeps the value until the commit.
+		if err := bucket.Put(shelf, values[start:len(values):len(values)]); err != nil {
 			return g, err
 		}
 	}

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"maps"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -110,8 +111,10 @@ func (p *plan) append(r *request, full bool) (ok bool, err error) {
 			return false, err
 		}
 	}
-	for id, s := range d.states {
-		p.states[id] = s
+	if len(p.states) == 0 { // of the first batch, most often the only one, they are the plan's
+		p.states, p.b.states, p.b.scratch = d.states, d.states, p.states
+	} else {
+		maps.Copy(p.states, d.states)
 	}
 	if r.batch.Checkpoint != nil {
 		p.checkpoints[r.batch.Source] = r.batch.Checkpoint
