@@ -60,7 +60,7 @@ func (s *scales) Append(_ context.Context, b buffer.Batch) (buffer.Outcome, erro
 // TestLargeAnswerInBoundedMemory: an answer of 10,000 alerts, some of 5 MB and some with 3,000 pieces of evidence, goes
 // through the source in both modes; what the source holds besides the keys is a batch and a record or two.
 func TestLargeAnswerInBoundedMemory(t *testing.T) {
-	const rows, every, pieces = 10_000, 1000, 3000
+	const rows, every, pieces = 10_000, 2000, 3000
 	large := strings.Repeat("x", 5<<20)
 	var evidence strings.Builder
 	for i := range pieces {
