@@ -133,11 +133,11 @@ func portalLink(what, id, tenant string) string {
 	if id == "" {
 		return ""
 	}
-	link := "https://security.microsoft.com/" + what + "/" + id
-	if tenant != "" {
-		link += "?tid=" + tenant
+	const portal = "https://security.microsoft.com/"
+	if tenant == "" {
+		return portal + what + "/" + id
 	}
-	return link
+	return portal + what + "/" + id + "?tid=" + tenant
 }
 
 // setHost fills in a device's names from its full and its short one.

@@ -90,8 +90,8 @@ func set(to *string, from ...text) {
 func setAddresses(d *formats.Device, all []string) {
 	best := 0
 	for _, s := range all {
-		a, err := netip.ParseAddr(strings.TrimSpace(s))
-		if err != nil {
+		a, ok := parseAddress(strings.TrimSpace(s))
+		if !ok {
 			continue
 		}
 		d.Addresses = append(d.Addresses, s)
@@ -109,12 +109,18 @@ func setAddresses(d *formats.Device, all []string) {
 }
 
 func isAddress(s string) bool {
+	_, ok := parseAddress(s)
+	return ok
+}
+
+// parseAddress is netip.ParseAddr that makes no error of the name of a host.
+func parseAddress(s string) (a netip.Addr, ok bool) {
 	at := strings.IndexAny(s, ".:%")
 	if at < 0 || s[at] == '.' && strings.Trim(s, "0123456789.") != "" {
-		return false // a host's name, for which ParseAddr would make an error
+		return a, false
 	}
-	_, err := netip.ParseAddr(s)
-	return err == nil
+	a, err := netip.ParseAddr(s)
+	return a, err == nil
 }
 
 func (e *piece) fileDetection() formats.File {
