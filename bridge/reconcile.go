@@ -167,6 +167,9 @@ func (a *audit) Append(ctx context.Context, batch buffer.Batch) (buffer.Outcome,
 
 // count takes one record of the API into the report.
 func (a *audit) count(r *buffer.Record, t *buffer.Trace) {
+	if !t.Stored && (t.Known || r.Summary > 0) {
+		return // an alert whose evidence are the events
+	}
 	a.report.Has++
 	if !t.Known {
 		if r.Changed.Before(a.covered) {

@@ -180,6 +180,41 @@ func TestGapsByHand(t *testing.T) {
 		j.want(r, "other", control.DestinationReport{Unrouted: 10})
 		j.want(r, "later", control.DestinationReport{Unrouted: 10})
 	})
+	t.Run("evidence", func(t *testing.T) {
+		j := newJoints(t, 16<<20, config.Destination{Name: "d"})
+		pieces := func(from, to int) (all []buffer.Record) {
+			for n := from; n < to; n++ {
+				for _, piece := range []string{"#a", "#b", ""} {
+					r := j.alert(n)
+					if r.Key += piece; piece == "" {
+						r.Summary = 2
+					}
+					all = append(all, r)
+				}
+			}
+			return all
+		}
+		if _, err := j.buffer.Append(t.Context(), buffer.Batch{Source: "s", Records: pieces(0, 3)}); err != nil {
+			t.Fatal(err)
+		}
+		j.deliver("d", 5)
+		r := j.reconcile(pieces(0, 4))
+		if !slices.Equal(r.Missed.IDs, []string{"da3#a", "da3#b"}) || r.Has != 8 {
+			t.Errorf("%+v", r)
+		}
+		j.want(r, "d", control.DestinationReport{Confirmed: 5, Pending: 1})
+		update := pieces(0, 1)
+		for i := range update {
+			update[i].Changed = update[i].Changed.Add(time.Minute)
+		}
+		update[2].Hash = buffer.Hash{1, 200} // the alert alone changed
+		if _, err := j.buffer.Append(t.Context(), buffer.Batch{Source: "s", Records: update}); err != nil {
+			t.Fatal(err)
+		}
+		if r := j.reconcile(update); r.Has != 3 {
+			t.Errorf("the alert is an event of its own now: %+v", r)
+		}
+	})
 	t.Run("set aside", func(t *testing.T) {
 		j := newJoints(t, 16<<20, config.Destination{Name: "d"}, config.Destination{Name: "e"})
 		j.append(0, 6)

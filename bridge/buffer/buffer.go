@@ -192,8 +192,9 @@ const (
 
 // Trace is what a buffer knows of a key.
 type Trace struct {
-	Known bool
-	At    []Standing // by destination, as asked for; nil when the key is not known
+	Known  bool
+	Stored bool       // a record of it was stored; not so of a summary that never was an event
+	At     []Standing // by destination, as asked for; nil when none was stored
 }
 
 // Journal is what a buffer offers to a reconciliation: it remembers keys for 200 days.

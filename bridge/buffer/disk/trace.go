@@ -24,6 +24,7 @@ func (b *Buffer) Trace(source string, keys, destinations []string) (traces []buf
 				id, scratch = keyIDOf(scratch, source, key)
 				state, known := b.keys.lookup(tx, id)
 				traces[i].Known, numbers[i] = known, state.Number
+				traces[i].Stored = known && state.Number != 0
 			}
 			return nil
 		})
@@ -33,7 +34,7 @@ func (b *Buffer) Trace(source string, keys, destinations []string) (traces []buf
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for i := range traces {
-			if !traces[i].Known {
+			if !traces[i].Stored {
 				continue
 			}
 			for _, name := range destinations {

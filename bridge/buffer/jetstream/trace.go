@@ -34,6 +34,9 @@ func (b *Buffer) Trace(source string, ofKeys, destinations []string) ([]buffer.T
 			continue
 		}
 		traces[i].Known = true
+		if traces[i].Stored = state.Number != 0; !traces[i].Stored {
+			continue
+		}
 		for _, to := range destinations {
 			traces[i].At = append(traces[i].At, b.standing(source, laneOf(source, key), state.Number, b.destinations[to]))
 		}
