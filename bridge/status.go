@@ -19,7 +19,7 @@ func (b *Bridge) Status() admin.Status {
 	for _, x := range sources {
 		from := x.puller.Status()
 		one := admin.Source{Name: x.config.Name, API: x.config.API, State: from.State, LastSuccess: from.LastSuccess,
-			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Read: from.Read, Total: from.Total, Error: from.Error}
+			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Unread: unread(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Read: from.Read, Total: from.Total, Error: from.Error}
 		one.TokenEnds = from.TokenEnds
 		one.Newest, one.Stale = b.arrived(x.config.Name, from.State)
 		if x.credential != nil {
@@ -44,6 +44,14 @@ func (b *Bridge) Status() admin.Status {
 	return s
 }
 
+// unread names the first holes.
+func unread(holes []source.Hole) (all []admin.Unread) {
+	for _, h := range holes[:min(len(holes), admin.MaxUnread)] {
+		all = append(all, admin.Unread{From: h.Start(), To: h.End(), Reason: h.Reason})
+	}
+	return all
+}
+
 // StoppedStatus returns what the state directory of a bridge that does not run tells. Its error wraps
 // buffer.ErrLocked when another process uses the directory.
 func StoppedStatus(c *config.Config, version string) (s admin.Status, err error) {
@@ -65,7 +73,7 @@ func StoppedStatus(c *config.Config, version string) (s admin.Status, err error)
 			if err != nil {
 				return s, fmt.Errorf("source %s: %w", x.Name, err)
 			}
-			one.CoveredTo, one.Holes = covered, len(holes)
+			one.CoveredTo, one.Holes, one.Unread = covered, len(holes), unread(holes)
 		}
 		s.Sources = append(s.Sources, one)
 	}

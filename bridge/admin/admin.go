@@ -47,6 +47,7 @@ type Source struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	CoveredTo   time.Time `json:"covered_to,omitzero"`
 	Holes       int       `json:"holes"`
+	Unread      []Unread  `json:"unread,omitempty"` // the first of the holes
 	Pulled      uint64    `json:"pulled_records"`
 	Duplicates  uint64    `json:"duplicate_records"`
 	Read        int64     `json:"read_bytes,omitzero"`  // of the files; a source that reads none has no such figures
@@ -60,6 +61,16 @@ type Source struct {
 	CredentialEnds time.Time `json:"credential_ends,omitzero"`   // refresh token, certificate or secret; zero: not known
 	Warning        string    `json:"warning,omitempty"`          // the credential is near its end, with its remedy
 }
+
+// Unread is a hole: a stretch of changed-time that the API does not give although it gives its neighbours.
+type Unread struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason string    `json:"reason"`
+}
+
+// MaxUnread is how many holes of a source a status names.
+const MaxUnread = 10
 
 // Backfill words how much of its files a source has read, in bytes as they are on disk; "" when it reads none.
 func (s *Source) Backfill() string {
@@ -121,7 +132,12 @@ func (s *Status) Trouble() []string {
 			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Stale))
 		}
 		if x.Holes > 0 {
-			all = append(all, fmt.Sprintf("source %s: holes in what was read: %d; they are tried again every 6 hours", x.Name, x.Holes))
+			first := ""
+			if len(x.Unread) > 0 {
+				u := x.Unread[0]
+				first = fmt.Sprintf("; the first is what was changed from %s to %s: %s", u.From.UTC().Format(time.RFC3339Nano), u.To.UTC().Format(time.RFC3339Nano), u.Reason)
+			}
+			all = append(all, fmt.Sprintf("source %s: holes in what was read: %d; they are tried again every 6 hours%s", x.Name, x.Holes, first))
 		}
 	}
 	if s.Buffer.Blocked {

@@ -35,7 +35,10 @@ var scenes = map[string]func(*Status){
 		x := &s.Sources[0]
 		x.API, x.CoveredTo, x.Read, x.Total = "file", time.Time{}, 150<<20, 600<<20
 	},
-	"hole": func(s *Status) { s.Sources[0].Holes = 1 },
+	"hole": func(s *Status) {
+		at := time.Now().Add(-2 * time.Hour)
+		s.Sources[0].Holes, s.Sources[0].Unread = 1, []Unread{{at, at.Add(time.Millisecond), "the API answered 500"}}
+	},
 	"replay": func(s *Status) {
 		s.Destinations[0].Replay = &Replay{Since: time.Now().Add(-30 * time.Hour), Until: time.Now().Add(-6 * time.Hour), Records: 4000, Sent: 1234}
 	},
@@ -112,8 +115,8 @@ func get(t *testing.T, url string) (int, http.Header, string) {
 
 func TestPage(t *testing.T) {
 	says := map[string]string{"healthy": "All is well.", "siem-down": "connection refused", "secret-expired": "AADSTS7000222", "buffer-full": "full, pulling waits", "hole": "ok, with holes",
-		"replay": "1234 of 4000 records", "missing": "3 records missing", "certificate": "the receiver&#39;s certificate ends"}
-	well := map[string]bool{"healthy": true, "replay": true, "certificate": true}
+		"replay": "1234 of 4000 records", "missing": "3 records missing", "certificate": "the receiver&#39;s certificate ends", "files": "150 MiB of 600 MiB read (25 %)"}
+	well := map[string]bool{"healthy": true, "replay": true, "certificate": true, "files": true}
 	for name, want := range says {
 		s := serve(t, name, nil)
 		code, header, text := get(t, s.URL)
