@@ -7,6 +7,7 @@ import (
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/cef"
 	"github.com/siembridge/siembridge/formats/defender"
+	"github.com/siembridge/siembridge/formats/internal/formatstest"
 	"github.com/siembridge/siembridge/formats/leef"
 )
 
@@ -16,16 +17,16 @@ var measured = []struct {
 	api  defender.API
 	path string
 }{
-	{defender.Detections, "siem-legacy/docs-2020-edr-file-activity.json"},
-	{defender.Alerts, "mde-alerts/splunk-impacket-nine-evidence.json"},
-	{defender.GraphAlerts, "graph-alerts_v2/demisto-customti-centos.json"},
+	{defender.Detections, "detections/docs-2020-edr-file-activity.json"},
+	{defender.Alerts, "alerts/splunk-impacket-nine-evidence.json"},
+	{defender.GraphAlerts, "graph-alerts/demisto-customti-centos.json"},
 }
 
 // BenchmarkStages measures what an event goes through, one stage at a time, by kind of record. split is per record of a
 // page of 100; detect is asked of records of files only; map is the part of leef and cef that evaluates the table.
 func BenchmarkStages(b *testing.B) {
 	for _, kind := range measured {
-		d := decodeSample(b, "defender/testdata/"+kind.path)[0]
+		d := formatstest.Detections(b, "defender/testdata/"+kind.path)[0]
 		record := bytes.Clone(d.Raw)
 		stage := func(name string, f func()) {
 			b.Run(name+"/"+string(kind.api), func(b *testing.B) {

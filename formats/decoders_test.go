@@ -216,8 +216,8 @@ func chosen(all []dialect, n int) []*dialect {
 func TestDecodersAgree(t *testing.T) {
 	all := dialects(t)
 	events, values := 0, 0
-	for _, path := range samples(t) {
-		for i, d := range decodeSample(t, path) {
+	for _, path := range formatstest.Samples(t, sampleDir) {
+		for i, d := range formatstest.Detections(t, path) {
 			for j := range all {
 				event, n, err := all[j].check(d)
 				if err != nil {

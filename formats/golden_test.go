@@ -3,28 +3,18 @@ package formats_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/cef"
 	"github.com/siembridge/siembridge/formats/defender"
+	"github.com/siembridge/siembridge/formats/internal/formatstest"
 	"github.com/siembridge/siembridge/formats/leef"
 	"github.com/siembridge/siembridge/formats/parse"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// apis says of which API the samples of a folder are.
-var apis = map[string]defender.API{
-	"siem-legacy": defender.Detections, "mde-alerts": defender.Alerts, "graph-alerts_v2": defender.GraphAlerts,
-	"graph-incidents": defender.GraphIncidents, "xdr-incidents": defender.Incidents,
-}
 
 // encoding is one format as a destination may ask for it.
 type encoding struct {
@@ -62,54 +52,13 @@ func encodings(t testing.TB) []encoding {
 		{"cef:0", 8192, c0, rowsOf(c0.Table())}, {"cef:1", 8192, c1, rowsOf(c1.Table())}, {"json", 65536, j, nil}}
 }
 
-// decodeSample returns the detections of a page as the bridge would make them, new and fresh.
-func decodeSample(t testing.TB, path string) []*formats.Detection {
-	t.Helper()
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, known := apis[filepath.Base(filepath.Dir(path))]
-	var all []*formats.Detection
-	split := api
-	if !known {
-		split = defender.GraphAlerts
-		if strings.HasPrefix(filepath.Base(path), "siem-") {
-			split = defender.Detections
-		}
-	}
-	_, err = defender.Split(split, bytes.NewReader(page), func(record []byte) error {
-		d := &formats.Detection{}
-		if _, err := defender.Decode(split, record, d); err != nil {
-			return err
-		}
-		d.Change, d.Source, d.Fresh = formats.ChangeNew, "contoso", true
-		defender.SetTime(d)
-		all = append(all, d)
-		return nil
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return all
-}
+// sampleDir has the samples, in a folder for each API.
+const sampleDir = "defender/testdata"
 
-func samples(t testing.TB) []string {
-	t.Helper()
-	paths, err := filepath.Glob("defender/testdata/*/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pages []string
-	for _, path := range paths {
-		if filepath.Base(filepath.Dir(path)) != "errors" {
-			pages = append(pages, path)
-		}
-	}
-	if len(pages) < 20 {
-		t.Fatalf("only %d samples found", len(pages))
-	}
-	return pages
+// goldenOf is the file of testdata/<kind> that belongs to a sample.
+func goldenOf(path, kind string) string {
+	file := strings.TrimSuffix(filepath.Base(path), ".json") + ".golden"
+	return filepath.Join("testdata", kind, filepath.Base(filepath.Dir(path)), file)
 }
 
 // Every sample as an event of every format. A change of a mapping shows as a difference in these files; -update
@@ -117,9 +66,9 @@ func samples(t testing.TB) []string {
 func TestGoldenEvents(t *testing.T) {
 	formatsInUse := encodings(t)
 	values := 0
-	for _, path := range samples(t) {
+	for _, path := range formatstest.Samples(t, sampleDir) {
 		var got bytes.Buffer
-		for i, d := range decodeSample(t, path) {
+		for i, d := range formatstest.Detections(t, path) {
 			fmt.Fprintf(&got, "# record %d\n", i+1)
 			for _, f := range formatsInUse {
 				event, loss := f.encoder.AppendEvent(nil, d, f.budget)
@@ -134,24 +83,7 @@ func TestGoldenEvents(t *testing.T) {
 				}
 			}
 		}
-		golden := filepath.Join("testdata", "events", filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")+".golden")
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Errorf("%v; -update makes it", err)
-			continue
-		}
-		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
-		}
+		formatstest.Golden(t, goldenOf(path, "events"), got.String())
 	}
 	t.Logf("%d values have their key's type and length", values)
 }
@@ -159,10 +91,10 @@ func TestGoldenEvents(t *testing.T) {
 // Every sample with one event per piece of evidence, in the formats of QRadar and ArcSight.
 func TestGoldenEvidence(t *testing.T) {
 	formatsInUse := encodings(t)
-	for _, path := range samples(t) {
+	for _, path := range formatstest.Samples(t, sampleDir) {
 		var got bytes.Buffer
 		pieces := 0
-		for _, whole := range decodeSample(t, path) {
+		for _, whole := range formatstest.Detections(t, path) {
 			api := defender.API(whole.API)
 			err := defender.SplitEvidence(api, whole.Raw, func(p defender.Part) error {
 				var d formats.Detection
@@ -197,24 +129,7 @@ func TestGoldenEvidence(t *testing.T) {
 		if pieces == 0 {
 			continue
 		}
-		golden := filepath.Join("testdata", "evidence", filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")+".golden")
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Errorf("%v; -update makes it", err)
-			continue
-		}
-		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
-		}
+		formatstest.Golden(t, goldenOf(path, "evidence"), got.String())
 	}
 }
 

@@ -102,8 +102,8 @@ func forLognormalizer(event string) string {
 func TestInteropLognormalizer(t *testing.T) {
 	all := dialects(t)
 	var sampled []*formats.Detection
-	for _, path := range samples(t) {
-		sampled = append(sampled, decodeSample(t, path)...)
+	for _, path := range formatstest.Samples(t, sampleDir) {
+		sampled = append(sampled, formatstest.Detections(t, path)...)
 	}
 	const streams = 2
 	var wait sync.WaitGroup

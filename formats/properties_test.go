@@ -218,7 +218,7 @@ func TestEveryProperty(t *testing.T) {
 			})
 		}
 	}
-	if evidence != 48 || reached < 500 {
+	if evidence < 48 || reached < 500 {
 		t.Errorf("%d types of evidence, %d properties", evidence, reached)
 	}
 	t.Logf("%d types of evidence; %d properties reach the SIEM, %d are left out on purpose", evidence, reached, leftOut)

@@ -146,9 +146,9 @@ func interopRecords(t *testing.T) []byte {
 	var out bytes.Buffer
 	for _, path := range paths {
 		switch name := filepath.Base(path); {
-		case strings.Contains(path, "/errors/"), name == "graph-unknown-shapes.json": // no records, or one that is only an id
+		case strings.Contains(path, "/errors/"), name == "synthetic-unknown-shapes.json": // no records, or one that is only an id
 			continue
-		case name == "openaev-o365-zap-update-2.json", name == "rapid7-mailbox-page.json", name == "rapid7-mailbox-single.json", name == "graph-page-2.json": // repeat ids of another file
+		case name == "openaev-o365-zap-update-2.json", name == "rapid7-mailbox-page.json", name == "rapid7-mailbox-single.json", name == "synthetic-page-2.json": // repeat ids of another file
 			continue
 		}
 		text, err := os.ReadFile(path)

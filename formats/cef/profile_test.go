@@ -2,7 +2,6 @@ package cef
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -15,65 +14,22 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/siembridge/siembridge/formats"
-	"github.com/siembridge/siembridge/formats/defender"
 	"github.com/siembridge/siembridge/formats/internal/formatstest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// apis says of which API the samples of a folder are.
-var apis = map[string]defender.API{
-	"siem-legacy": defender.Detections, "mde-alerts": defender.Alerts, "graph-alerts_v2": defender.GraphAlerts,
-	"graph-incidents": defender.GraphIncidents, "xdr-incidents": defender.Incidents, "profiles": defender.GraphAlerts,
-}
-
-// decodeSample returns the detections of a page as the bridge would make them, new and fresh.
-func decodeSample(t testing.TB, path string) (all []*formats.Detection) {
-	t.Helper()
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, known := apis[filepath.Base(filepath.Dir(path))]
-	if !known {
-		api = defender.GraphAlerts
-		if strings.HasPrefix(filepath.Base(path), "siem-") {
-			api = defender.Detections
-		}
-	}
-	_, err = defender.Split(api, bytes.NewReader(page), func(record []byte) error {
-		d := &formats.Detection{}
-		if _, err := defender.Decode(api, record, d); err != nil {
-			return err
-		}
-		d.Change, d.Source, d.Fresh = formats.ChangeNew, "contoso", true
-		defender.SetTime(d)
-		all = append(all, d)
-		return nil
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return all
-}
+// cloudAppsAlerts are alerts of Defender for Cloud Apps as Graph has them.
+const cloudAppsAlerts = "testdata/profiles/graph-alerts/cloud-apps-alerts.json"
 
 // Every sample as an event of each profile. A change of a profile shows as a difference in these files; -update
 // writes them anew.
 func TestGoldenEventsOfProfiles(t *testing.T) {
-	paths, err := filepath.Glob("../defender/testdata/*/*.json")
-	if err != nil || len(paths) < 20 {
-		t.Fatalf("%d samples, %v", len(paths), err)
-	}
-	paths = append(paths, "testdata/profiles/cloud-apps-alerts.json")
+	paths := append(formatstest.Samples(t, "../defender/testdata"), cloudAppsAlerts)
 	for _, profile := range Profiles() {
 		e := newEncoder(t, Options{Profile: profile})
 		var got bytes.Buffer
 		for _, path := range paths {
 			folder := filepath.Base(filepath.Dir(path))
-			if folder == "errors" {
-				continue
-			}
-			for i, d := range decodeSample(t, path) {
+			for i, d := range formatstest.Detections(t, path) {
 				event, loss := e.AppendEvent(nil, d, 8192)
 				if header, pairs, err := read(string(event)); err != nil {
 					t.Errorf("%s: %v in %q", path, err, event)
@@ -86,20 +42,7 @@ func TestGoldenEventsOfProfiles(t *testing.T) {
 				}
 			}
 		}
-		golden := filepath.Join("testdata", "profiles", profile+".golden")
-		if *update {
-			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatalf("%v; -update makes it", err)
-		}
-		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", profile, diff)
-		}
+		formatstest.Golden(t, filepath.Join("testdata", "profiles", profile+".golden"), got.String())
 	}
 }
 
@@ -197,7 +140,7 @@ func TestMCASLegacyWritesWhatTheAgentWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	alerts := decodeSample(t, "testdata/profiles/cloud-apps-alerts.json")
+	alerts := formatstest.Detections(t, cloudAppsAlerts)
 	if len(alerts) != len(lines) {
 		t.Fatalf("%d alerts, %d lines", len(alerts), len(lines))
 	}

@@ -3,7 +3,6 @@ package coverage_test
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/siembridge/siembridge/formats/cef"
 	"github.com/siembridge/siembridge/formats/coverage"
 	"github.com/siembridge/siembridge/formats/defender"
+	"github.com/siembridge/siembridge/formats/internal/formatstest"
 	"github.com/siembridge/siembridge/formats/parse"
 )
 
@@ -117,7 +117,7 @@ func encodeCEF(t *testing.T) func(string, []byte) ([][]formats.Pair, error) {
 // TestHalves holds the search by halves, which large records need, against the plain way: it never finds what is not
 // there, and misses hardly anything.
 func TestHalves(t *testing.T) {
-	files, _ := filepath.Glob("../defender/testdata/*-*/*.json")
+	files := formatstest.Samples(t, "../defender/testdata")
 	encode := encodeCEF(t)
 	found, missed := 0, 0
 	for _, file := range files {

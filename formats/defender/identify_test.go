@@ -20,7 +20,7 @@ func identify(t *testing.T, api API, raw string) Identity {
 func TestTouchedAlertKeepsItsHash(t *testing.T) {
 	var ids []Identity
 	for _, name := range []string{"1", "2"} {
-		text, err := os.ReadFile("testdata/graph-alerts_v2/openaev-o365-zap-update-" + name + ".json")
+		text, err := os.ReadFile("testdata/graph-alerts/openaev-o365-zap-update-" + name + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}
