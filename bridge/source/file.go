@@ -39,6 +39,7 @@ type File struct {
 	log       *slog.Logger
 	positions map[string]filePosition
 	stuck     map[string]stuck // files that cannot be read on until they change
+	longest   int              // bytes of a line that may be a record: buffer.MaxRecord; less in tests
 
 	mu     sync.Mutex
 	status Status
@@ -54,7 +55,7 @@ type stuck struct {
 
 // NewFile prepares a source; Run does the work.
 func NewFile(o FileOptions) (*File, error) {
-	f := &File{o: o, log: o.Logger.With("source", o.Name), positions: map[string]filePosition{}, stuck: map[string]stuck{}}
+	f := &File{o: o, log: o.Logger.With("source", o.Name), positions: map[string]filePosition{}, stuck: map[string]stuck{}, longest: buffer.MaxRecord}
 	f.status.State = "starting"
 	if o.Path == "-" {
 		return f, nil

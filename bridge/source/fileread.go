@@ -60,7 +60,7 @@ func (r *reading) lines() error {
 		at.At = 3
 	}
 	for {
-		line, err := readLine(r.in)
+		line, err := readLine(r.in, r.b.f.longest)
 		text := bytes.TrimSpace(line)
 		opens := len(text) > 0 && (text[0] == '{' || text[0] == '[')
 		ended := errors.Is(err, io.EOF)
@@ -242,20 +242,20 @@ func beginsJSON(line []byte) bool {
 var errLongLine = errors.New("the line is longer than a record may be")
 
 // readLine reads one line with its line feed. With errLongLine it may have read only the line's beginning.
-func readLine(in *bufio.Reader) ([]byte, error) {
+func readLine(in *bufio.Reader, longest int) ([]byte, error) {
 	line, err := in.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return line, err
 	}
 	long := bytes.Clone(line)
 	for errors.Is(err, bufio.ErrBufferFull) {
-		if len(long) > buffer.MaxRecord {
+		if len(long) > longest {
 			return long, errLongLine
 		}
 		line, err = in.ReadSlice('\n')
 		long = append(long, line...)
 	}
-	if len(bytes.TrimSpace(long)) > buffer.MaxRecord {
+	if len(bytes.TrimSpace(long)) > longest {
 		return long, errLongLine
 	}
 	return long, err

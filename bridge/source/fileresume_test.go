@@ -150,17 +150,20 @@ func aside(f *File) *[]string {
 // TestLineThatIsTooLong: a line of more than 32 MiB is set aside with where it is, how long and how it begins, and the
 // rest of the file goes on; one that is a list of records gives them all. A file of one such line alone, too.
 func TestLineThatIsTooLong(t *testing.T) {
-	long := `{"id":"huge","title":"` + strings.Repeat("x", buffer.MaxRecord) + `"}`
-	garbage := strings.Repeat("y", buffer.MaxRecord+buffer.MaxRecord/2)
-	pad := `,"description":"` + strings.Repeat("z", buffer.MaxRecord/4) + `"}`
+	const longest = 2 << 20
+	huge := `{"id":"huge","title":"` + strings.Repeat("x", buffer.MaxRecord) + `"}`
+	garbage := strings.Repeat("y", longest+longest/2)
+	pad := `,"description":"` + strings.Repeat("z", longest/4) + `"}`
+	long := strings.TrimSuffix(row("da9"), "}") + strings.Repeat(" ", longest) + "}"
 	list := "[" + strings.TrimSuffix(row("da3"), "}") + pad + "," + strings.TrimSuffix(row("da4"), "}") + pad + "," +
 		strings.TrimSuffix(row("da5"), "}") + pad + "," + strings.TrimSuffix(row("da6"), "}") + pad + "," + row("da7") + "]"
 	for name, c := range map[string]struct {
 		text, ids string
 		aside     []string
 	}{
-		"a record": {row("da1") + "\n" + long + "\n" + row("da2") + "\n", "da1 da2",
-			[]string{fmt.Sprintf("at byte %d: a record of %d bytes", len(row("da1"))+1, len(long))}},
+		"a record": {row("da1") + "\n" + huge + "\n" + row("da2") + "\n", "da1 da2",
+			[]string{fmt.Sprintf("at byte %d: a record of %d bytes", len(row("da1"))+1, len(huge))}},
+		"blanks": {row("da1") + "\n" + long + "\n" + row("da2") + "\n", "da1 da2 da9", nil},
 		"no JSON": {row("da1") + "\n" + garbage + "\n" + row("da2") + "\n", "da1 da2",
 			[]string{fmt.Sprintf("at byte %d: a line of %d bytes", len(row("da1"))+1, len(garbage)+1)}},
 		"a list":         {row("da1") + "\n" + list + "\n" + row("da2") + "\n", "da1 da2 da3 da4 da5 da6 da7", nil},
@@ -171,6 +174,7 @@ func TestLineThatIsTooLong(t *testing.T) {
 			path, to := filepath.Join(t.TempDir(), "a.ndjson"), newStore()
 			write(t, path, []byte(c.text))
 			f := fileSource(t, path, nil, to)
+			f.longest = longest
 			all := aside(f)
 			f.look(t.Context())
 			f.look(t.Context())
