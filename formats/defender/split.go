@@ -51,6 +51,7 @@ func Split(api API, r io.Reader, yield func(record []byte) error) (Page, error) 
 
 type splitter struct {
 	api   API
+	text  source
 	in    *meter
 	dec   *jsontext.Decoder
 	base  int64 // bytes of the text that the decoder did not see, less those of the opening that it saw instead
@@ -67,7 +68,8 @@ type yieldError struct{ error }
 // read reads a text that begins at a place.
 func (s *splitter) read(r io.Reader, from Place) error {
 	s.place, s.base = from, from.Offset
-	b := bufio.NewReaderSize(r, readAhead)
+	s.text = source{r: r}
+	b := bufio.NewReaderSize(&s.text, readAhead)
 	if mark, err := b.Peek(3); from == (Place{}) && err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3)
 		s.base = 3
@@ -131,6 +133,8 @@ func (s *splitter) wrap(err error) error {
 		return err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrTruncated
+	case s.text.failed != nil && err != nil:
+		return s.text.failed
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w: %v", ErrNotPage, err)
 	}

@@ -33,6 +33,19 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// source is what a text is read from, with the error that ended it: to the JSON library it is one of syntax.
+type source struct {
+	r      io.Reader
+	failed error
+}
+
+func (s *source) Read(p []byte) (n int, err error) {
+	if n, err = s.r.Read(p); err != nil && err != io.EOF {
+		s.failed = err
+	}
+	return n, err
+}
+
 // openings are the texts that lead a new decoder to a place: the objects and lists around it, and a zero for the value
 // before it.
 var openings = map[string]string{"": "", WithinList: `[0`, WithinPage: `{"value":[0`, withinObject: `{"":0`}
