@@ -105,7 +105,7 @@ func until(t *testing.T, what string, happened func() bool) {
 // a destination without heartbeat gets none of it. The metrics are those of the contract.
 func TestBridgeSpeaksOfItself(t *testing.T) {
 	dir := t.TempDir()
-	alert, err := os.ReadFile("emulator/payloads/alerts-execution.json")
+	alert, err := os.ReadFile("emulator/payloads/alerts/execution.json")
 	if err != nil {
 		t.Fatal(err)
 	}

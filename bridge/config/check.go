@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -282,13 +283,15 @@ func withPort(address, port string) (string, error) {
 	return net.JoinHostPort(host, given), nil
 }
 
+// carryAlerts are the APIs that bring a tenant's alerts, each in its own form.
+var carryAlerts = []string{"detections", "alerts", "graph-alerts", "incidents"}
+
 // warnSameAlerts warns of two sources of one tenant that bring the same alerts to one destination.
 func (p *parser) warnSameAlerts(c *Config) {
-	alerts := map[string]bool{"alerts": true, "graph-alerts": true, "incidents": true, "detections": true}
 	for _, d := range c.Destinations {
 		first := map[string]string{}
 		for i, s := range c.Sources {
-			if !alerts[s.API] || len(d.Sources) > 0 && !contains(d.Sources, s.Name) {
+			if !slices.Contains(carryAlerts, s.API) || len(d.Sources) > 0 && !slices.Contains(d.Sources, s.Name) {
 				continue
 			}
 			if other, ok := first[s.TenantID]; ok && s.TenantID != "" {
@@ -298,13 +301,4 @@ func (p *parser) warnSameAlerts(c *Config) {
 			first[s.TenantID] = s.Name
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
 }

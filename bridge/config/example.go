@@ -97,6 +97,19 @@ func fieldsOf(table reflect.Type) func(func(reflect.StructField) bool) {
 	}
 }
 
+// Values returns the values that a key of a source or a destination may have, e.g. of "destination.type"; nil for any.
+// It panics for a key that is not in the table: callers name theirs in their source.
+func Values(key string) []string {
+	table, name, _ := strings.Cut(key, ".")
+	of := map[string]reflect.Type{"source": reflect.TypeFor[Source](), "destination": reflect.TypeFor[Destination]()}[table]
+	for f := range fieldsOf(of) {
+		if f.Tag.Get("key") == name {
+			return valuesOf(f)
+		}
+	}
+	panic("config: no key " + key)
+}
+
 // valuesOf returns the values that a key may have; nil for any.
 func valuesOf(f reflect.StructField) (values []string) {
 	for name := range strings.FieldsSeq(f.Tag.Get("values")) {

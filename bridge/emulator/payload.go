@@ -5,37 +5,30 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"path"
-	"sort"
 	"strings"
 	"time"
 )
 
-//go:embed payloads/*.json
+//go:embed payloads
 var payloadFiles embed.FS
 
-// templates are the sample records of each API, by the beginning of their file names.
+// templates are the sample records of each API, from the files in the folder of its name.
 var templates = func() map[string][]json.RawMessage {
 	all := map[string][]json.RawMessage{}
-	entries, err := payloadFiles.ReadDir("payloads")
+	files, err := fs.Glob(payloadFiles, "payloads/*/*.json") // sorted
 	if err != nil {
 		panic(err)
 	}
-	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
-	for _, e := range entries {
-		text, err := payloadFiles.ReadFile(path.Join("payloads", e.Name()))
+	for _, file := range files {
+		text, err := payloadFiles.ReadFile(file)
 		if err != nil {
 			panic(err)
 		}
-		api := ""
-		for _, name := range []string{"graph-alerts", "graph-incidents", "alerts", "incidents", "detections"} {
-			if strings.HasPrefix(e.Name(), name+"-") {
-				api = name
-				break
-			}
-		}
+		api := path.Base(path.Dir(file))
 		var list []json.RawMessage
 		var page struct{ Value []json.RawMessage }
 		switch {
@@ -85,54 +78,27 @@ func (g *Generator) Record(name string, t time.Time) Record {
 	g.n++
 	api, t := apis[name], t.Truncate(100*time.Nanosecond)
 	fields := g.sample(name)
-	id := g.alertID()
-	host := fmt.Sprintf("ws-%04d", g.random.IntN(4000))
-	stamp, before := microsoftTime(t), microsoftTime(t.Add(-time.Duration(g.random.IntN(300))*time.Second))
-	set := func(names string, v any) {
-		for name := range strings.FieldsSeq(names) {
-			fields[name] = v
-		}
-	}
-	r := Record{ID: id, Created: t, Changed: t, fields: fields}
-	switch name {
-	case "detections":
-		set("AlertId", id)
-		set("FullId", id+":"+fmt.Sprint(g.n))
-		set("LastProcessedTimeUtc", stamp)
-		set("AlertTime", before)
-		set("MachineName", host)
-		set("ComputerDnsName", host+".corp.example.org")
-		set("LinkToWDATP", "https://securitycenter.windows.com/alert/"+id)
-		set("LinkToMTP", "https://security.microsoft.com/alert/"+id)
-	case "alerts":
-		set("id", id)
-		set("incidentId", 1000+g.n)
-		set("lastUpdateTime alertCreationTime", stamp)
-		set("firstEventTime lastEventTime", before)
-		set("computerDnsName", host+".corp.example.org")
-	case "graph-alerts":
-		set("id providerAlertId", id)
-		set("incidentId", fmt.Sprint(1000+g.n))
-		set("lastUpdateDateTime createdDateTime", stamp)
-		set("firstActivityDateTime lastActivityDateTime", before)
-		set("alertWebUrl", "https://security.microsoft.com/alerts/"+id)
-	case "graph-incidents":
-		r.ID = fmt.Sprint(900_000 + g.n)
-		set("id", r.ID)
-		set("lastUpdateDateTime createdDateTime", stamp)
-		set("redirectIncidentId", nil)
-		set("incidentWebUrl", "https://security.microsoft.com/incidents/"+r.ID)
-	case "incidents":
-		r.ID = fmt.Sprint(900_000 + g.n)
-		set("incidentId", 900_000+g.n)
-		set("lastUpdateTime createdTime", stamp)
-		set("redirectIncidentId", nil)
-		r.Carried = g.carry(fields, stamp, before)
-	}
+	n := novelty{id: g.alertID(), host: fmt.Sprintf("ws-%04d", g.random.IntN(4000)), stamp: microsoftTime(t),
+		before: microsoftTime(t.Add(-time.Duration(g.random.IntN(300)) * time.Second))}
+	r := Record{ID: n.id, Created: t, Changed: t, fields: fields}
+	api.fill(g, &r, n)
 	if g.hostile && g.n%3 == 0 {
 		fields[api.title] = Hostile[g.random.IntN(len(Hostile))]
 	}
 	return r
+}
+
+// novelty is what a new record has that its sample has not.
+type novelty struct {
+	id, host      string
+	stamp, before string // when it was created and changed, and when what it is about happened
+}
+
+// set gives several properties of a record one value.
+func (r *Record) set(names string, v any) {
+	for name := range strings.FieldsSeq(names) {
+		r.fields[name] = v
+	}
 }
 
 // sample returns a fresh copy of one of an API's samples.
@@ -169,11 +135,7 @@ func (g *Generator) carry(incident map[string]any, stamp, before string) (ids []
 // Revise returns a record of an API as it is shown once its title was changed at t.
 func (r Record) Revise(api string, t time.Time, title string) Record {
 	fields := maps.Clone(r.fields)
-	names := map[string][2]string{"detections": {"AlertTitle", "LastProcessedTimeUtc"}, "alerts": {"title", "lastUpdateTime"}}[api]
-	if names[0] == "" {
-		names = [2]string{"title", "lastUpdateDateTime"}
-	}
-	fields[names[0]], fields[names[1]] = title, microsoftTime(t)
+	fields[apis[api].title], fields[apis[api].changed] = title, microsoftTime(t)
 	return Record{ID: r.ID, Changed: t.Truncate(100 * time.Nanosecond), Visible: r.Visible, fields: fields}
 }
 

@@ -41,6 +41,9 @@ func newImportCommand() *cobra.Command {
 	return c
 }
 
+// importedAPIs are those that take the place of what an old connector pulled.
+var importedAPIs = []string{"detections", "graph-alerts", "alerts"}
+
 // importer makes a configuration of the files it reads.
 type importer struct {
 	api, region, siem, address, secrets string
@@ -52,14 +55,13 @@ type importer struct {
 }
 
 func (i *importer) run(files []string, out io.Writer) error {
-	if !slices.Contains([]string{"detections", "graph-alerts", "alerts"}, i.api) {
-		return usageError{fmt.Errorf("--api: %q is none of detections, graph-alerts, alerts", i.api)}
-	}
-	if !slices.Contains([]string{"", "qradar", "arcsight", "sentinel", "generic"}, i.siem) {
-		return usageError{fmt.Errorf("--siem: %q is none of qradar, arcsight, sentinel, generic", i.siem)}
-	}
-	if !slices.Contains([]string{"", "us", "eu", "uk"}, i.region) {
-		return usageError{fmt.Errorf("--region: %q is none of us, eu, uk", i.region)}
+	for _, flag := range []struct {
+		name, value string
+		values      []string
+	}{{"api", i.api, importedAPIs}, {"siem", i.siem, config.Values("destination.type")}, {"region", i.region, config.Values("source.region")}} {
+		if flag.value != "" && !slices.Contains(flag.values, flag.value) {
+			return usageError{fmt.Errorf("--%s: %q is none of %s", flag.name, flag.value, strings.Join(flag.values, ", "))}
+		}
 	}
 	for _, path := range files {
 		if err := i.read(path); err != nil {

@@ -43,7 +43,8 @@ func (g *Generator) Next() *formats.Detection {
 		return g.text()
 	})
 	if g.r.IntN(10) > 0 {
-		d.API = [...]string{"detections", "alerts", "graph-alerts", "graph-incidents", "incidents"}[g.r.IntN(5)]
+		apis := formats.APIs()
+		d.API = apis[g.r.IntN(len(apis))]
 		d.Kind = [...]formats.Kind{formats.KindAlert, formats.KindAlert, formats.KindIncident, formats.KindStatus}[g.r.IntN(4)]
 		d.Change = [...]formats.Change{formats.ChangeNew, formats.ChangeUpdate}[g.r.IntN(2)]
 	}
