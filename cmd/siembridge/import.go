@@ -59,7 +59,7 @@ func (i *importer) run(files []string, out io.Writer) error {
 		name, value string
 		values      []string
 	}{{"api", i.api, importedAPIs}, {"siem", i.siem, config.Values("destination.type")}, {"region", i.region, config.Values("source.region")}} {
-		if flag.value != "" && !slices.Contains(flag.values, flag.value) {
+		if (flag.value != "" || flag.name == "api") && !slices.Contains(flag.values, flag.value) {
 			return usageError{fmt.Errorf("--%s: %q is none of %s", flag.name, flag.value, strings.Join(flag.values, ", "))}
 		}
 	}
