@@ -49,7 +49,7 @@ func Check(ctx context.Context, o Options) []Finding {
 	if err != nil {
 		return append(findings, Finding{"token", false, tokenError(err).Error()})
 	}
-	findings = append(findings, Finding{"token", true, tokenDetail(token.AccessToken, token.Expiry)})
+	findings = append(findings, Finding{"token", true, a.tokenDetail(token.AccessToken, token.Expiry)})
 	now := time.Now()
 	q := query{changed: Interval{now.Add(-5 * time.Minute).UnixMilli(), now.UnixMilli()}, top: 1}
 	got, err := c.get(ctx, a.url(c.base, q), false, func([]byte) error { return nil })
@@ -73,7 +73,7 @@ func clockFinding(ahead time.Duration) Finding {
 }
 
 // tokenDetail says until when a token is good and which permissions it has, where it can be read.
-func tokenDetail(token string, expiry time.Time) string {
+func (a *api) tokenDetail(token string, expiry time.Time) string {
 	detail := "good until " + expiry.UTC().Format(time.RFC3339)
 	claims, ok := entra.ReadClaims(token)
 	if !ok {
@@ -84,6 +84,8 @@ func tokenDetail(token string, expiry time.Time) string {
 		return detail + ", roles " + strings.Join(claims.Roles, ", ")
 	case len(claims.Scopes) > 0:
 		return detail + ", delegated permissions " + strings.Join(claims.Scopes, ", ")
+	case a == &detections:
+		return detail + ", without any role, as this API's tokens are"
 	}
 	return detail + ", without any role: grant the application permission and admin consent"
 }

@@ -23,7 +23,7 @@ func TestCheckFindings(t *testing.T) {
 		"all is well":          {api: "graph-alerts", says: []string{"roles ", "SecurityAlert.Read.All", "agrees with Microsoft's"}},
 		"alerts is retiring":   {api: "alerts", says: []string{"1 February 2027", "graph-alerts"}},
 		"incidents retires":    {api: "incidents", says: []string{"1 February 2027", "graph-incidents"}},
-		"detections may end":   {api: "detections", says: []string{"may end it any day"}},
+		"detections may end":   {api: "detections", says: []string{"may end it any day", "as this API's tokens are"}},
 		"the role is gone":     {api: "graph-alerts", tenant: func(e *emulator.Tenant) { e.Withdrawn = []string{"SecurityAlert.Read.All"} }, failed: "one page", says: []string{"needs SecurityAlert.Read.All", "grant admin consent"}},
 		"a wrong secret":       {api: "graph-alerts", secret: "not~the~one", failed: "token", says: []string{"AADSTS"}},
 		"two minutes ahead":    {api: "graph-alerts", tenant: clock(-2 * time.Minute), says: []string{"ahead of Microsoft's", "NTP"}},
