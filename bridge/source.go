@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,8 @@ type runningSource struct {
 	unit   *unit       // nil before it runs
 	ended  atomic.Bool // there is nothing more to come
 
-	sharing sharing     // nil: no other bridge pulls it
+	sharing sharing // nil: no other bridge pulls it
+	log     *slog.Logger
 	held    atomic.Bool // it is this bridge that pulls it, if others may
 
 	credential *credential // nil: it has none
@@ -60,9 +62,11 @@ func (s *runningSource) pull(ctx context.Context) error {
 		if err != nil {
 			return nil // ctx has ended, or the buffer was closed
 		}
+		s.log.Info("pulls this source", "source", s.config.Name)
 		s.held.Store(true)
 		err = s.puller.Run(held)
 		s.held.Store(false)
+		s.log.Info("does not pull this source any more", "source", s.config.Name, "cause", context.Cause(held))
 		done()
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -95,7 +99,7 @@ func SourceOptions(s *config.Source, stateDir string) source.Options {
 
 // prepareSource builds a source that does not run yet.
 func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSource, error) {
-	s := &runningSource{config: *c, files: digest(c.CAFile), sharing: b.sharing}
+	s := &runningSource{config: *c, files: digest(c.CAFile), sharing: b.sharing, log: b.log}
 	b.shared.sources.Source(c.Name)
 	b.shared.quarantined.WithLabelValues(c.Name)
 	appender := tracedAppender{b.buffer, b.log}

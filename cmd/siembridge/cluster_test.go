@@ -1,0 +1,211 @@
+//go:build cluster && unix
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The tests in this file run several siembridge processes on three nats-server processes, and take them away while
+// records come. Nothing may be missing at the end; what came twice is counted.
+
+var clusterRecords = flag.Int("cluster-records", 300, "records an API in each test of the cluster")
+
+// clusterRun is one test: a cluster, instances, and what drives them.
+type clusterRun struct {
+	*testing.T
+	*drive
+	nats      *natsCluster
+	instances []*instance
+}
+
+// instance is one siembridge.
+type instance struct {
+	name, config string
+	cmd          *exec.Cmd
+	log          watched
+}
+
+// start starts an instance, or starts it again.
+func (i *instance) start(t *testing.T, binary string) {
+	i.cmd = exec.Command(binary, "run", "--config", i.config)
+	i.cmd.Stdout, i.cmd.Stderr = &i.log, &i.log
+	if err := i.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := i.cmd
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+}
+
+func (i *instance) signal(t *testing.T, s syscall.Signal) {
+	if err := i.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end waits for the end of the process.
+func (i *instance) end() { _ = i.cmd.Wait() }
+
+// TestCluster takes away what a cluster consists of.
+func TestCluster(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		act  func(r *clusterRun)
+	}{
+		{"kill -9 of the holder of a lease", func(r *clusterRun) {
+			for range 3 {
+				holder := r.holder()
+				holder.signal(r.T, syscall.SIGKILL)
+				holder.end()
+				r.untilPulled("the holder was killed")
+				holder.start(r.T, r.binary)
+			}
+		}},
+		{"kill -9 of each server", func(r *clusterRun) {
+			for i := range r.nats.servers {
+				r.nats.kill(i)
+				r.untilPulled(fmt.Sprintf("server %d was killed", i))
+				r.nats.start(i)
+				r.nats.wait(3)
+			}
+		}},
+		{"kill -9 of all servers", func(r *clusterRun) {
+			for i := range r.nats.servers {
+				r.nats.kill(i)
+			}
+			for i := range r.nats.servers {
+				r.nats.start(i)
+			}
+			r.nats.wait(3)
+			r.untilPulled("all servers were killed and came back")
+		}},
+		{"the holder of a lease is paused", func(r *clusterRun) {
+			holder := r.holder()
+			holder.signal(r.T, syscall.SIGSTOP)
+			r.untilPulled("the holder was paused")
+			time.Sleep(2 * time.Second)
+			holder.signal(r.T, syscall.SIGCONT)
+		}},
+		{"the paused holder of a lease is killed", func(r *clusterRun) {
+			holder := r.holder()
+			holder.signal(r.T, syscall.SIGSTOP)
+			r.untilPulled("the holder was paused")
+			holder.signal(r.T, syscall.SIGKILL)
+			holder.end()
+			holder.start(r.T, r.binary)
+		}},
+		{"rolling restart", func(r *clusterRun) {
+			for n, i := range r.instances {
+				i.signal(r.T, terminate)
+				i.end()
+				r.untilPulled(i.name + " was stopped")
+				i.start(r.T, r.binary)
+				r.nats.stop(n)
+				r.nats.start(n)
+				r.nats.wait(3)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newClusterRun(t)
+			c.act(r)
+			r.finish()
+		})
+	}
+}
+
+// newClusterRun starts three servers and three instances, and waits until records arrive.
+func newClusterRun(t *testing.T) *clusterRun {
+	r := &clusterRun{T: t, nats: startNATS(t)}
+	r.drive = newDrive(t, driveOptions{apis: []string{"graph-alerts", "alerts"}, records: *clusterRecords, over: 20 * time.Second, changing: true, refresh: true})
+	for n := range 3 {
+		i := &instance{name: fmt.Sprint("instance ", n)}
+		i.config = r.drive.instance(t, n, r.nats.urls())
+		r.instances = append(r.instances, i)
+		i.start(t, r.binary)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, i := range r.instances {
+				t.Logf("%s:\n%s", i.name, tail(i.log.String()))
+			}
+		}
+	})
+	for begun := time.Now(); r.qradar.count() < 20; time.Sleep(20 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("nothing arrives")
+		}
+	}
+	return r
+}
+
+// answers counts what the APIs have answered.
+func (r *clusterRun) answers() (n map[string]int) {
+	n = map[string]int{}
+	for _, api := range r.o.apis {
+		n[api] = r.tenant.Answers(api)
+	}
+	return n
+}
+
+// untilPulled waits until every source is pulled again and says how long that took. One answer each may have been on its
+// way.
+func (r *clusterRun) untilPulled(what string) {
+	begun, before := time.Now(), r.answers()
+	for {
+		pulled := true
+		for api, n := range r.answers() {
+			pulled = pulled && n > before[api]+1
+		}
+		if pulled {
+			r.Logf("%s: every source was pulled again within %.1f s", what, time.Since(begun).Seconds())
+			return
+		}
+		if time.Since(begun) > 2*time.Minute {
+			r.Fatalf("%s: a source is not pulled any more", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// holder returns an instance that pulls a source.
+func (r *clusterRun) holder() *instance {
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		for _, i := range r.instances {
+			if text := i.log.String(); strings.Count(text, `msg="pulls this source"`) > strings.Count(text, `msg="does not pull this source any more"`) {
+				return i
+			}
+		}
+	}
+	r.Fatal("nobody pulls")
+	return nil
+}
+
+// finish waits for the rest and counts.
+func (r *clusterRun) finish() {
+	all := &watched{}
+	r.drive.wait(r.T, all)
+	var ends sync.WaitGroup
+	for _, i := range r.instances {
+		i.signal(r.T, terminate)
+		ends.Go(i.end)
+	}
+	ends.Wait()
+	r.check(r.T, 4<<20)
+	for _, s := range []*siem{r.qradar, r.arcsight} {
+		s.mu.Lock()
+		repeated := 0
+		for _, n := range s.seen {
+			repeated += n - 1
+		}
+		r.Logf("%s: %d events, 0 missing, %d came again", s.name, len(s.seen), repeated)
+		s.mu.Unlock()
+	}
+}
