@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/siembridge/siembridge/bridge/buffer/jetstream"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/entra"
 )
@@ -39,11 +40,34 @@ func SecretOf(s *config.Source) func() (string, error) {
 	return nil
 }
 
+// Keeper is where refresh tokens are kept from one run to the next.
+type Keeper struct {
+	StateDir string
+	// Shared is the buffer that several instances share, and their tokens with it; nil: they are in files of StateDir.
+	Shared interface {
+		Tokens(source string) *jetstream.Tokens
+	}
+}
+
+// OpenKeeper opens where a configuration's refresh tokens are kept; done gives it up.
+func OpenKeeper(c *config.Config) (keeper Keeper, done func(), err error) {
+	keeper.StateDir = c.StateDir
+	if c.Buffer.Type != "jetstream" {
+		return keeper, func() {}, nil
+	}
+	b, err := jetstream.Open(JetStreamOptions(c, Options{}, nil))
+	if err != nil {
+		return keeper, nil, fmt.Errorf("buffer: %w", err)
+	}
+	keeper.Shared = b
+	return keeper, func() { b.Close() }, nil
+}
+
 // grantOf is the credential that a source's configuration names; nil for a client secret.
-func grantOf(s *config.Source, stateDir string) func(entra.App) entra.Grant {
+func grantOf(s *config.Source, keeper Keeper) func(entra.App) entra.Grant {
 	switch s.Auth {
 	case "refresh-token":
-		return func(app entra.App) entra.Grant { return RefreshTokenOf(s, stateDir, app) }
+		return func(app entra.App) entra.Grant { return RefreshTokenOf(s, keeper, app) }
 	case "certificate":
 		return func(app entra.App) entra.Grant { return &entra.Certificate{App: app, Files: certificateFiles(s)} }
 	case "managed-identity":
@@ -55,8 +79,12 @@ func grantOf(s *config.Source, stateDir string) func(entra.App) entra.Grant {
 }
 
 // RefreshTokenOf is the chain of refresh tokens of a source.
-func RefreshTokenOf(s *config.Source, stateDir string, app entra.App) *entra.RefreshToken {
-	return &entra.RefreshToken{App: app, Secret: SecretOf(s), SeedFile: s.RefreshTokenFile, File: entra.ChainFile(stateDir, s.Name)}
+func RefreshTokenOf(s *config.Source, keeper Keeper, app entra.App) *entra.RefreshToken {
+	g := &entra.RefreshToken{App: app, Secret: SecretOf(s), SeedFile: s.RefreshTokenFile, File: entra.ChainFile(keeper.StateDir, s.Name)}
+	if keeper.Shared != nil {
+		g.Shared = keeper.Shared.Tokens(s.Name)
+	}
+	return g
 }
 
 func certificateFiles(s *config.Source) entra.CertificateFiles {
@@ -65,11 +93,11 @@ func certificateFiles(s *config.Source) entra.CertificateFiles {
 
 // CredentialExpiry tells when a source's credential ends: as it tells itself, or as credential_expires says,
 // whichever comes first.
-func CredentialExpiry(s *config.Source, stateDir string) entra.Expiry {
+func CredentialExpiry(s *config.Source, keeper Keeper) entra.Expiry {
 	var e entra.Expiry
 	switch s.Auth {
 	case "refresh-token":
-		e = RefreshTokenOf(s, stateDir, entra.App{}).Expires()
+		e = RefreshTokenOf(s, keeper, entra.App{}).Expires()
 	case "certificate":
 		e = (&entra.Certificate{Files: certificateFiles(s)}).Expires()
 	}
@@ -91,8 +119,8 @@ type credential struct {
 	last entra.Expiry
 }
 
-func newCredential(s *config.Source, stateDir string, metric func(time.Time)) *credential {
-	c := &credential{expires: func() entra.Expiry { return CredentialExpiry(s, stateDir) }, metric: metric}
+func newCredential(s *config.Source, keeper Keeper, metric func(time.Time)) *credential {
+	c := &credential{expires: func() entra.Expiry { return CredentialExpiry(s, keeper) }, metric: metric}
 	c.look()
 	return c
 }

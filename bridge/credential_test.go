@@ -82,7 +82,7 @@ func TestEachCredentialReachesTheAPI(t *testing.T) {
 		t.Run(test.auth, func(t *testing.T) {
 			s := tenantFor(t, test.proves)
 			c := parse(t, fmt.Sprintf("endpoint = %q\ntoken_url = %q\nauth = %q\n%s", s.URL, s.URL+"/token", test.auth, test.keys))
-			for _, f := range source.Check(t.Context(), SourceOptions(&c.Sources[0], t.TempDir())) {
+			for _, f := range source.Check(t.Context(), SourceOptions(&c.Sources[0], Keeper{StateDir: t.TempDir()})) {
 				if !f.OK {
 					t.Errorf("%s: %s", f.What, f.Detail)
 				}
@@ -136,7 +136,7 @@ func TestCredentialExpiry(t *testing.T) {
 		{"auth = \"managed-identity\"", ""},
 	} {
 		c := parse(t, test.keys)
-		e := CredentialExpiry(&c.Sources[0], t.TempDir())
+		e := CredentialExpiry(&c.Sources[0], Keeper{StateDir: t.TempDir()})
 		if e.What != test.what || (e.Warning(time.Now()) == "") != (test.what == "") {
 			t.Errorf("%s: %+v", test.keys, e)
 		}

@@ -140,12 +140,16 @@ func (b *Bridge) open(d *runningDestination) error {
 		}
 	}
 	b.shared.delivery.Destination(c.Name)
-	d.worker = delivery.New(delivery.Options{
+	o := delivery.Options{
 		Name: c.Name, Addresses: c.Address, Acknowledge: c.Confirm == "ack", ConfirmBytes: int(c.ConfirmBytes),
 		ConfirmInterval: c.ConfirmInterval, ConfirmTimeout: c.ConfirmTimeout, RateLimit: c.RateLimit,
 		Dial:  dial,
 		Queue: d.queue, Renderer: d.pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.shared.delivery,
-	})
+	}
+	if b.sharing != nil {
+		o.Share = func() float64 { return b.sharing.Share(c.Name) }
+	}
+	d.worker = delivery.New(o)
 	if c.Heartbeat > 0 {
 		d.heart = &heart{every: c.Heartbeat, name: c.Name, pipeline: d.pipeline, worker: d.worker}
 	}

@@ -293,6 +293,9 @@ func (b *Bridge) reconcileRegularly(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		if b.sharing != nil && !b.sharing.First() {
+			continue
+		}
 		b.mu.Lock()
 		c, last := b.config.Reconcile, b.started
 		if b.reconciliation != nil {

@@ -83,9 +83,9 @@ func signal(c chan<- struct{}) {
 }
 
 // SourceOptions translates a source's configuration; the caller adds what a running source needs besides.
-func SourceOptions(s *config.Source, stateDir string) source.Options {
+func SourceOptions(s *config.Source, keeper Keeper) source.Options {
 	o := source.Options{Name: s.Name, API: s.API, Cloud: s.Cloud, Region: s.Region, Endpoint: s.Endpoint, TokenURL: s.TokenURL,
-		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), Grant: grantOf(s, stateDir), CAFile: s.CAFile, ProxyURL: s.ProxyURL,
+		TenantID: s.TenantID, ClientID: s.ClientID, Secret: SecretOf(s), Grant: grantOf(s, keeper), CAFile: s.CAFile, ProxyURL: s.ProxyURL,
 		PollInterval: s.PollInterval, Lookback: s.Lookback, RequestsPerMinute: s.RequestsPerMinute, NoUpdates: !s.Updates, Evidence: s.Events == "evidence"}
 	o.Start = func(now time.Time) time.Time {
 		start, err := config.ParseStart(s.Start, now)
@@ -108,8 +108,8 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 		s.puller, err = source.NewFile(source.FileOptions{Name: c.Name, Path: c.Path, PollInterval: c.PollInterval,
 			NoUpdates: !c.Updates, Evidence: c.Events == "evidence", Buffer: appender, SetAside: b.setAside, Metrics: b.shared.sources, Logger: b.log})
 	} else {
-		s.credential = newCredential(&s.config, stateDir, b.shared.tokens.Credential(c.Name))
-		o := SourceOptions(&s.config, stateDir)
+		s.credential = newCredential(&s.config, b.keeper(stateDir), b.shared.tokens.Credential(c.Name))
+		o := SourceOptions(&s.config, b.keeper(stateDir))
 		o.Start = b.lookBack(o.Start)
 		o.Buffer, o.Limits, o.Metrics, o.TokenMetrics, o.Logger, o.Version, o.Transport = appender, b.shared.limits, b.shared.sources, b.shared.tokens, b.log, b.version, b.options.HTTP
 		s.puller, err = source.New(o)
@@ -118,6 +118,15 @@ func (b *Bridge) prepareSource(c *config.Source, stateDir string) (*runningSourc
 		return nil, fmt.Errorf("source %s: %w", c.Name, err)
 	}
 	return s, nil
+}
+
+// keeper is where this bridge keeps refresh tokens.
+func (b *Bridge) keeper(stateDir string) Keeper {
+	k := Keeper{StateDir: stateDir}
+	if b.sharing != nil {
+		k.Shared = b.sharing
+	}
+	return k
 }
 
 // lookBack begins earlier when what had been read before is in doubt. What is pulled again is recognised.

@@ -3,9 +3,12 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/admin"
+	"github.com/siembridge/siembridge/bridge/buffer/jetstream"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/source"
 )
@@ -25,8 +28,12 @@ func (b *Bridge) Status() admin.Status {
 		if x.credential != nil {
 			one.CredentialEnds, one.Warning = x.credential.status()
 		}
+		if x.sharing != nil && !x.held.Load() {
+			one.State, one.Error, one.Stale = "standby", "", ""
+		}
 		s.Sources = append(s.Sources, one)
 	}
+	s.Cluster = b.cluster()
 	u := b.buffer.Usage()
 	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
 	for _, x := range destinations {
@@ -50,6 +57,23 @@ func unread(holes []source.Hole) (all []admin.Unread) {
 		all = append(all, admin.Unread{From: h.Start(), To: h.End(), Reason: h.Reason})
 	}
 	return all
+}
+
+// cluster is who shares the buffer; nil: nobody.
+func (b *Bridge) cluster() *admin.Cluster {
+	if b.sharing == nil {
+		return nil
+	}
+	c := &admin.Cluster{}
+	c.Away, c.Cause = b.sharing.Away()
+	for _, from := range b.sharing.Instances() {
+		one := admin.Instance{Host: from.Host, This: from.Own, Live: from.Live, Started: from.Started, Sources: from.Sources}
+		for _, to := range slices.Sorted(maps.Keys(from.Lanes)) {
+			one.Destinations = append(one.Destinations, fmt.Sprintf("%s %d/%d", to, from.Lanes[to], jetstream.Lanes))
+		}
+		c.Instances = append(c.Instances, one)
+	}
+	return c
 }
 
 // StoppedStatus returns what the state directory of a bridge that does not run tells. Its error wraps

@@ -39,6 +39,21 @@ type sharing interface {
 	// Lease waits until this bridge is the one to pull a source. The context ends when it is no longer; done gives
 	// the source to the others.
 	Lease(ctx context.Context, source string) (held context.Context, done func(), err error)
+
+	// Tokens keeps the refresh tokens of a source.
+	Tokens(source string) *jetstream.Tokens
+
+	// Share is this bridge's part of a destination's records, 0 to 1.
+	Share(destination string) float64
+
+	// First tells whether this bridge is the one of them that does what only one has to do.
+	First() bool
+
+	// Instances returns all of them.
+	Instances() []jetstream.Instance
+
+	// Away says since when the buffer's servers do not answer, and how that shows; zero: they do.
+	Away() (since time.Time, cause string)
 }
 
 // openStore opens the buffer that a configuration names.

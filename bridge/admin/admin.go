@@ -28,6 +28,25 @@ type Status struct {
 	Destinations []Destination `json:"destinations"`
 
 	Reconciliation *Reconciliation `json:"last_reconciliation,omitempty"` // nil: there was none
+
+	Cluster *Cluster `json:"cluster,omitempty"` // nil: the buffer is this bridge's alone
+}
+
+// Cluster is who shares the buffer.
+type Cluster struct {
+	Instances []Instance `json:"instances"`
+	Away      time.Time  `json:"away_since,omitzero"` // since when the servers do not answer; zero: they do
+	Cause     string     `json:"cause,omitempty"`     // how that shows
+}
+
+// Instance is a bridge that shares the buffer.
+type Instance struct {
+	Host         string    `json:"host"`
+	This         bool      `json:"this"`
+	Live         bool      `json:"live"` // it is heard of
+	Started      time.Time `json:"started"`
+	Sources      []string  `json:"sources"`      // that it pulls
+	Destinations []string  `json:"destinations"` // that it delivers to, with its part, as in "qradar 3/8"
 }
 
 // Reconciliation is the outcome of the last one: what the APIs had against what was confirmed.
@@ -43,7 +62,7 @@ type Reconciliation struct {
 type Source struct {
 	Name        string    `json:"name"`
 	API         string    `json:"api"`
-	State       string    `json:"state"` // starting, ok, failing, ended
+	State       string    `json:"state"` // starting, ok, failing, ended, standby: another instance pulls it
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	CoveredTo   time.Time `json:"covered_to,omitzero"`
 	Holes       int       `json:"holes"`
@@ -139,6 +158,9 @@ func (s *Status) Trouble() []string {
 			}
 			all = append(all, fmt.Sprintf("source %s: holes in what was read: %d; they are tried again every 6 hours%s", x.Name, x.Holes, first))
 		}
+	}
+	if c := s.Cluster; c != nil && !c.Away.IsZero() {
+		all = append(all, fmt.Sprintf("the JetStream servers do not answer since %s; pulling and delivery wait, nothing is lost: %s", c.Away.UTC().Format(time.DateTime), c.Cause))
 	}
 	if s.Buffer.Blocked {
 		all = append(all, "the buffer is full and pulling waits until a destination takes records")

@@ -39,6 +39,12 @@ var scenes = map[string]func(*Status){
 		at := time.Now().Add(-2 * time.Hour)
 		s.Sources[0].Holes, s.Sources[0].Unread = 1, []Unread{{at, at.Add(time.Millisecond), "the API answered 500"}}
 	},
+	"cluster-away": func(s *Status) {
+		s.Sources[0].State = "standby"
+		s.Cluster = &Cluster{Away: time.Now().Add(-time.Minute), Cause: "disconnected: EOF", Instances: []Instance{
+			{Host: "vm1", This: true, Live: true, Started: time.Now().Add(-48 * time.Hour), Destinations: []string{"qradar 4/8"}},
+			{Host: "vm2", Started: time.Now().Add(-48 * time.Hour), Sources: []string{"contoso"}, Destinations: []string{"qradar 4/8"}}}}
+	},
 	"replay": func(s *Status) {
 		s.Destinations[0].Replay = &Replay{Since: time.Now().Add(-30 * time.Hour), Until: time.Now().Add(-6 * time.Hour), Records: 4000, Sent: 1234}
 	},

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/siembridge/siembridge/bridge/transport"
 )
 
@@ -303,6 +305,9 @@ func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time
 func (w *Worker) rateLimit(c *peerConn, events int) *transport.End {
 	if w.limiter == nil {
 		return nil
+	}
+	if w.o.Share != nil { // what other instances deliver is theirs; who still sends what was its own does so slowly
+		w.limiter.SetLimit(rate.Limit(float64(w.o.RateLimit) * max(w.o.Share(), 0.01)))
 	}
 	for events > 0 {
 		n := min(events, w.limiter.Burst())

@@ -48,8 +48,9 @@ type Options struct {
 	Acknowledge     bool     // confirm = "ack": released by TCP's acknowledgement, one lasting connection
 	ConfirmBytes    int      // a connection carries about so much
 	ConfirmInterval time.Duration
-	ConfirmTimeout  time.Duration // no progress: stalled; no answer by TCP: dead
-	RateLimit       int           // events per second; 0: none
+	ConfirmTimeout  time.Duration  // no progress: stalled; no answer by TCP: dead
+	RateLimit       int            // events per second; 0: none
+	Share           func() float64 // part of RateLimit that is this worker's, 0 to 1; nil: all of it
 
 	Dial       DialFunc
 	Queue      buffer.Queue

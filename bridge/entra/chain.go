@@ -35,6 +35,11 @@ func readChain(path string) (chain, error) {
 	if err != nil {
 		return chain{}, fmt.Errorf("the stored refresh token cannot be read (%w)", err)
 	}
+	return parseChain(data, path)
+}
+
+// parseChain reads a chain as it is stored.
+func parseChain(data []byte, path string) (chain, error) {
 	var c chain
 	if err := json.Unmarshal(data, &c); err != nil {
 		return chain{}, fmt.Errorf("the stored refresh token in %s is damaged", path) // the JSON error could quote it
@@ -46,11 +51,16 @@ func readChain(path string) (chain, error) {
 	return c, nil
 }
 
+// encode returns a chain as it is stored.
+func (c chain) encode() ([]byte, error) {
+	c.Version = chainVersion
+	return json.Marshal(c)
+}
+
 // writeChain replaces the file so that a kill at any point leaves the old or the new content, and returns when the
 // new one is on disk.
 func writeChain(path string, c chain, step func(string) error) error {
-	c.Version = chainVersion
-	data, err := json.Marshal(c)
+	data, err := c.encode()
 	if err != nil {
 		return err
 	}

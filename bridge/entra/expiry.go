@@ -62,7 +62,7 @@ func (g *RefreshToken) Expires() Expiry {
 		return e
 	}
 	issued, file := c.Issued, g.File
-	if stored, err := readChain(g.File); err != nil || stored.Current != c.Current {
+	if stored, err := g.read(); err != nil || stored.Current != c.Current {
 		file = g.SeedFile
 	}
 	if info, err := os.Stat(file); issued.IsZero() && err == nil {

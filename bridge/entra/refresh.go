@@ -34,8 +34,46 @@ type RefreshToken struct {
 	SeedFile string
 	// File is where the chain is kept, readable by its owner only. Its directory must exist.
 	File string
+	// Shared keeps the chain instead of File, where several instances use it in turn; nil: File does.
+	Shared ChainStore
 
 	step func(string) error // tests: called at each point where a kill or a fault matters
+}
+
+// ChainStore keeps a chain of refresh tokens for several instances.
+type ChainStore interface {
+	// ReadChain returns what was stored last; nil: nothing.
+	ReadChain() ([]byte, error)
+	// WriteChain stores a chain in the place of what ReadChain has returned, safely when it returns without an error. It
+	// is an error when another instance has stored one meanwhile.
+	WriteChain(data []byte) error
+}
+
+// read returns the chain as it is stored.
+func (g *RefreshToken) read() (chain, error) {
+	if g.Shared == nil {
+		return readChain(g.File)
+	}
+	data, err := g.Shared.ReadChain()
+	if err != nil {
+		return chain{}, fmt.Errorf("the stored refresh token cannot be read (%w)", err)
+	}
+	if data == nil {
+		return chain{}, nil
+	}
+	return parseChain(data, "the buffer")
+}
+
+// write stores a chain, safely when it returns without an error.
+func (g *RefreshToken) write(c chain, step func(string) error) error {
+	if g.Shared == nil {
+		return writeChain(g.File, c, step)
+	}
+	data, err := c.encode()
+	if err != nil {
+		return err
+	}
+	return g.Shared.WriteChain(data)
 }
 
 // ChainFile returns where the refresh tokens of a source are kept in the state directory.
@@ -96,7 +134,7 @@ func (g *RefreshToken) secret() (string, error) {
 // chain returns the stored chain, or a new one when there is none or the seed has changed. A changed seed replaces
 // the stored chain only when it has worked, so that a mistake in the seed file costs nothing once it is corrected.
 func (g *RefreshToken) chain() (chain, error) {
-	stored, err := readChain(g.File)
+	stored, err := g.read()
 	if err != nil {
 		return chain{}, &Error{Summary: err.Error(), Permanent: true, cause: err,
 			Remedy: "correct the file's permissions, or remove it and sign in again with siembridge login"}
@@ -115,7 +153,7 @@ func (g *RefreshToken) chain() (chain, error) {
 // keep stores what the use of one refresh token has brought, unless another process has stored a token of its own
 // meanwhile: a sign-in is newer than anything that we have.
 func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth2.Token, error) {
-	if other, err := readChain(g.File); err == nil && other.Current != c.found {
+	if other, err := g.read(); err == nil && other.Current != c.found {
 		token.RefreshToken = ""
 		return token, nil
 	}
@@ -123,7 +161,7 @@ func (g *RefreshToken) keep(c chain, worked string, token *oauth2.Token) (*oauth
 	if next.Current == "" || next.Current == worked {
 		next.Current, next.Previous, next.Issued = worked, c.Previous, c.Issued
 	}
-	if err := writeChain(g.File, next, g.step); err != nil {
+	if err := g.write(next, g.step); err != nil {
 		// Without a safe place for the successor the access token is not used: the old refresh token stays good.
 		return nil, &Error{Summary: "the rotated refresh token cannot be stored (" + err.Error() + ")",
 			Remedy: "make room in state_dir and check its permissions; it is tried again", cause: err}
@@ -142,7 +180,10 @@ func (g *RefreshToken) Begin(refresh string) error {
 	if seed, err := readSeed(g.SeedFile); err == nil {
 		c.Seed = mark(seed)
 	}
-	return writeChain(g.File, c, noStep)
+	if _, err := g.read(); err != nil && g.Shared != nil {
+		return err // what it replaces has to be known
+	}
+	return g.write(c, noStep)
 }
 
 // mark is what a chain remembers of its seed.

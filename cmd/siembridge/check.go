@@ -12,6 +12,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/jetstream"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
 	"github.com/siembridge/siembridge/bridge/entra"
@@ -50,6 +51,15 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 			names, rows = append(names, name), append(rows, f)
 		}
 	}
+	keeper, done, err := bridge.OpenKeeper(cfg)
+	if err != nil {
+		// Without its servers nothing runs, but the rest can be looked at.
+		add("buffer", source.Finding{What: "JetStream", Detail: err.Error()})
+		keeper = bridge.Keeper{StateDir: cfg.StateDir}
+	} else {
+		defer done()
+		add("buffer", checkBuffer(ctx, keeper)...)
+	}
 	for i := range cfg.Sources {
 		s := &cfg.Sources[i]
 		progress.show("checking source " + s.Name)
@@ -57,10 +67,10 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 			add("source "+s.Name, source.Finding{What: "path", OK: true, Detail: s.Path})
 			continue
 		}
-		o := bridge.SourceOptions(s, cfg.StateDir)
+		o := bridge.SourceOptions(s, keeper)
 		o.Version = buildVersion()
 		add("source "+s.Name, source.Check(ctx, o)...)
-		add("source "+s.Name, checkExpiry(bridge.CredentialExpiry(s, cfg.StateDir), time.Now())...)
+		add("source "+s.Name, checkExpiry(bridge.CredentialExpiry(s, keeper), time.Now())...)
 	}
 	for i := range cfg.Destinations {
 		d := &cfg.Destinations[i]
@@ -69,6 +79,21 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 	}
 	progress.clear()
 	return printFindings(out, names, rows)
+}
+
+// checkBuffer tells what can be learned of the servers of a shared buffer.
+func checkBuffer(ctx context.Context, keeper bridge.Keeper) []source.Finding {
+	shared, ok := keeper.Shared.(interface {
+		Check(ctx context.Context) []jetstream.Finding
+	})
+	if !ok {
+		return nil
+	}
+	var findings []source.Finding
+	for _, f := range shared.Check(ctx) {
+		findings = append(findings, source.Finding{What: f.What, OK: f.OK, Detail: f.Detail})
+	}
+	return findings
 }
 
 // checkExpiry tells when a credential ends, where that is known. Only one that has ended is a failure.

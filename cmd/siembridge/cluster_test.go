@@ -5,7 +5,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,13 +32,14 @@ type clusterRun struct {
 type instance struct {
 	name, config string
 	cmd          *exec.Cmd
-	log          watched
+	log          *watched // since it was last started
 }
 
 // start starts an instance, or starts it again.
 func (i *instance) start(t *testing.T, binary string) {
+	i.log = &watched{}
 	i.cmd = exec.Command(binary, "run", "--config", i.config)
-	i.cmd.Stdout, i.cmd.Stderr = &i.log, &i.log
+	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
 	if err := i.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +182,18 @@ func (r *clusterRun) untilPulled(what string) {
 func (r *clusterRun) holder() *instance {
 	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		for _, i := range r.instances {
-			if text := i.log.String(); strings.Count(text, `msg="pulls this source"`) > strings.Count(text, `msg="does not pull this source any more"`) {
+			pulls := map[string]bool{}
+			for line := range strings.Lines(i.log.String()) {
+				_, source, _ := strings.Cut(line, " source=")
+				source, _, _ = strings.Cut(strings.TrimSpace(source), " ")
+				if strings.Contains(line, `msg="pulls this source"`) {
+					pulls[source] = true
+				} else if strings.Contains(line, `msg="does not pull this source any more"`) {
+					delete(pulls, source)
+				}
+			}
+			if len(pulls) > 0 {
+				r.Logf("%s pulls %v", i.name, slices.Sorted(maps.Keys(pulls)))
 				return i
 			}
 		}

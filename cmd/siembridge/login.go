@@ -86,7 +86,7 @@ type login struct {
 
 // run signs in and puts the refresh token into the state directory.
 func (l login) run(ctx context.Context, cfg *config.Config, s *config.Source) error {
-	app, err := source.App(bridge.SourceOptions(s, cfg.StateDir))
+	app, err := source.App(bridge.SourceOptions(s, bridge.Keeper{StateDir: cfg.StateDir}))
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.Name, err)
 	}
@@ -94,16 +94,25 @@ func (l login) run(ctx context.Context, cfg *config.Config, s *config.Source) er
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return fmt.Errorf("state_dir: %w", err)
 	}
+	keeper, done, err := bridge.OpenKeeper(cfg)
+	if err != nil {
+		return err
+	}
+	defer done()
 	refresh, err := l.signIn(ctx, entra.SignIn{App: app, Secret: bridge.SecretOf(s)})
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	if err := bridge.RefreshTokenOf(s, cfg.StateDir, app).Begin(refresh); err != nil {
+	if err := bridge.RefreshTokenOf(s, keeper, app).Begin(refresh); err != nil {
 		return fmt.Errorf("the refresh token cannot be stored (%w): make room in state_dir, check its permissions, and sign in again", err)
+	}
+	place := entra.ChainFile(cfg.StateDir, s.Name)
+	if keeper.Shared != nil {
+		place = "the buffer, for all instances"
 	}
 	_, err = fmt.Fprintf(l.out, "Signed in. The refresh token of source %s is in %s.\n"+
 		"It is good for 90 days and renews itself while siembridge runs. See whether it works: siembridge check\n",
-		s.Name, entra.ChainFile(cfg.StateDir, s.Name))
+		s.Name, place)
 	return err
 }
 

@@ -80,7 +80,7 @@ func TestLogin(t *testing.T) {
 			if info, err := os.Stat(cfg.StateDir); err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("state_dir: %v, %v", info, err)
 			}
-			for _, f := range source.Check(t.Context(), bridge.SourceOptions(&cfg.Sources[0], cfg.StateDir)) {
+			for _, f := range source.Check(t.Context(), bridge.SourceOptions(&cfg.Sources[0], bridge.Keeper{StateDir: cfg.StateDir})) {
 				if !f.OK {
 					t.Errorf("%s: %s", f.What, f.Detail)
 				}

@@ -81,6 +81,19 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 	for _, x := range s.Destinations {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\n", x.Name, x.State, when(x.Since, now), x.Confirm, x.Pending, when(x.Oldest, now), x.Delivered, x.Dropped)
 	}
+	if s.Cluster != nil {
+		fmt.Fprintln(w, "\nINSTANCE\tSTATE\tSINCE\tPULLS\tDELIVERS TO")
+		for _, x := range s.Cluster.Instances {
+			state := "live"
+			switch {
+			case !x.Live:
+				state = "not heard of"
+			case x.This:
+				state = "this one"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Host, state, when(x.Started, now), orNone(x.Sources), orNone(x.Destinations))
+		}
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -107,6 +120,13 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 		}
 	}
 	return nil
+}
+
+func orNone(all []string) string {
+	if len(all) == 0 {
+		return "-"
+	}
+	return strings.Join(all, ", ")
 }
 
 // when is a time as one reads it: how long ago.

@@ -148,7 +148,7 @@ func (b *Buffer) begin(ctx context.Context) error {
 	if err := b.follow(ctx); err != nil {
 		return err
 	}
-	if err := b.beat(ctx); err != nil {
+	if err := patiently(ctx, func() error { return b.beat(ctx) }); err != nil {
 		return err
 	}
 	if b.o.Registerer != nil {

@@ -11,6 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// connectTime is how long a start waits for a server to be there.
+const connectTime = 10 * time.Second
+
 // connect connects to the servers. The connection is kept up for ever after.
 func (b *Buffer) connect(ctx context.Context) (err error) {
 	options := []nats.Option{
@@ -49,7 +52,13 @@ func (b *Buffer) connect(ctx context.Context) (err error) {
 		}
 		servers += u
 	}
-	if b.nc, err = nats.Connect(servers, options...); err != nil {
+	for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+		b.nc, err = nats.Connect(servers, options...)
+		if !errors.Is(err, nats.ErrNoServers) || time.Since(begun) > connectTime {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("the JetStream servers %s cannot be reached: %w. Check buffer.jetstream and that they run", b.servers(), err)
 	}
 	b.js, err = jetstream.New(b.nc)
@@ -65,8 +74,14 @@ func (b *Buffer) stream(ctx context.Context) error {
 		AllowAtomicPublish: true, AllowMsgTTL: true, AllowDirect: true,
 		Duplicates: time.Minute, // unused: what is expected of a subject says more than a message id
 	}
+	return patiently(ctx, func() error { return b.makeStream(ctx, want) })
+}
+
+// patiently tries until the servers answer or ctx ends: a cluster that has just started, or lost a server, is without a
+// leader for some seconds.
+func patiently(ctx context.Context, try func() error) error {
 	for {
-		err := b.makeStream(ctx, want)
+		err := try()
 		if err == nil || !errors.Is(err, ErrAway) || ctx.Err() != nil {
 			return err
 		}

@@ -21,17 +21,23 @@ func (b *Buffer) follow(ctx context.Context) error {
 		{states + ">", false, func(m jetstream.Msg, seq uint64) { b.apply(m.Subject(), seq, m.Data()) }},
 		{blocks + ">", true, b.takeBlock},
 	} {
-		newest, err := b.last(ctx, f.subjects)
+		var newest stored
+		var messages jetstream.MessagesContext
+		err := patiently(ctx, func() (err error) {
+			if newest, err = b.last(ctx, f.subjects); err != nil {
+				return err
+			}
+			short, cancel := context.WithTimeout(ctx, readTime)
+			defer cancel()
+			consumer, err := b.js.OrderedConsumer(short, StreamName, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subjects}, HeadersOnly: f.headers})
+			if err != nil {
+				return b.explain(err)
+			}
+			messages, err = consumer.Messages(jetstream.PullMaxMessages(2000))
+			return b.explain(err)
+		})
 		if err != nil {
 			return err
-		}
-		consumer, err := b.js.OrderedConsumer(ctx, StreamName, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subjects}, HeadersOnly: f.headers})
-		if err != nil {
-			return b.explain(err)
-		}
-		messages, err := consumer.Messages(jetstream.PullMaxMessages(2000))
-		if err != nil {
-			return b.explain(err)
 		}
 		caughtUp := make(chan struct{})
 		if newest.seq == 0 {

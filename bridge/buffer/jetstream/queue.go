@@ -44,7 +44,7 @@ func (b *Buffer) Queue(want buffer.Destination) (buffer.Queue, error) {
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, openTime)
 	defer cancel()
-	if err := b.settle(ctx, want); err != nil {
+	if err := patiently(ctx, func() error { return b.settle(ctx, want) }); err != nil {
 		return nil, fmt.Errorf("destination %s: %w", want.Name, err)
 	}
 	b.mu.Lock()
@@ -65,11 +65,11 @@ func (b *Buffer) Queue(want buffer.Destination) (buffer.Queue, error) {
 	b.notify()
 	b.mu.Unlock()
 	if fresh {
-		if err := b.beat(ctx); err != nil {
+		if err := patiently(ctx, func() error { return b.beat(ctx) }); err != nil {
 			return nil, errors.Join(err, b.CloseQueue(want.Name))
 		}
 	}
-	if err := b.balanceLanes(ctx, q); err != nil && !errors.Is(err, errConflict) {
+	if err := patiently(ctx, func() error { return b.balanceLanes(ctx, q) }); err != nil && !errors.Is(err, errConflict) {
 		return nil, errors.Join(err, b.CloseQueue(want.Name))
 	}
 	return q, nil
