@@ -71,9 +71,10 @@ type Buffer struct {
 	sources      map[string]sourceState
 	leases       map[string]*lease // sources that this instance may pull
 	members      map[string]*member
-	beats        uint64 // of this instance that were acknowledged
-	underway     int64  // bytes of records in commits
-	waiting      int    // appends that wait for room
+	beats        uint64    // of this instance that were acknowledged
+	counted      time.Time // when the last of them was
+	underway     int64     // bytes of records in commits
+	waiting      int       // appends that wait for room
 	away         time.Time
 	awayCause    string
 }

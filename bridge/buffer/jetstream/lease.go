@@ -45,6 +45,7 @@ func (b *Buffer) Lease(ctx context.Context, source string) (held context.Context
 		}
 		if err != nil {
 			delete(b.leases, source)
+			b.poke()
 			b.mu.Unlock()
 			return nil, nil, err
 		}
@@ -66,6 +67,7 @@ func (b *Buffer) Lease(ctx context.Context, source string) (held context.Context
 		}
 		delete(b.leases, source)
 		closed := b.closed
+		b.poke()
 		b.mu.Unlock()
 		if closed {
 			return
