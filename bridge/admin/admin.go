@@ -76,9 +76,9 @@ type Source struct {
 	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
 	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
 
-	TokenEnds      time.Time `json:"token_ends,omitzero"` // renewed by itself; zero: there is none yet
-	CredentialEnds time.Time `json:"credential_ends,omitzero"`   // refresh token, certificate or secret; zero: not known
-	Warning        string    `json:"warning,omitempty"`          // the credential is near its end, with its remedy
+	TokenEnds      time.Time `json:"token_ends,omitzero"`      // renewed by itself; zero: there is none yet
+	CredentialEnds time.Time `json:"credential_ends,omitzero"` // refresh token, certificate or secret; zero: not known
+	Warning        string    `json:"warning,omitempty"`        // the credential is near its end, with its remedy
 }
 
 // Unread is a hole: a stretch of changed-time that the API does not give although it gives its neighbours.
