@@ -45,6 +45,7 @@ func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 		}
 	}
 	l.releaseAcked()
+	w.trace(c, end, false)
 	carried := len(w.ledger.current)
 	switch {
 	case end == nil && ctx.Err() != nil: // the next run recalls what may be unread

@@ -49,6 +49,7 @@ type Conn struct {
 	ended   chan End
 	done    chan struct{} // the reader has ended
 	once    sync.Once
+	last    atomic.Pointer[info] // what TCP told before Close
 }
 
 // countingConn is TCP below TLS: it counts what was written, and remembers what tells a reset from an end.
@@ -137,12 +138,12 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return c.tcp.Write(b)
 }
 
-// HalfClose says that nothing more will be sent: under TLS close_notify, then FIN. The peer can still answer.
+// HalfClose says that nothing more will be sent: under TLS close_notify, then FIN. The peer can still answer. A peer
+// that takes nothing for 5 seconds, so that there is no room for close_notify, gets FIN alone; crypto/tls waits no
+// longer.
 func (c *Conn) HalfClose() error {
 	if c.tls != nil {
-		if err := c.tls.CloseWrite(); err != nil {
-			return err
-		}
+		_ = c.tls.CloseWrite() // where the connection is over, the half-close below tells
 	}
 	if half, ok := c.tcp.Conn.(interface{ CloseWrite() error }); ok {
 		c.tcp.halfClosed.Store(true)
@@ -157,11 +158,16 @@ func (c *Conn) Ended() <-chan End { return c.ended }
 // Written returns the bytes written to TCP so far; under TLS its records, not the plain text.
 func (c *Conn) Written() int64 { return c.tcp.written.Load() }
 
-// Acked returns how many of the Written bytes the peer's TCP has acknowledged; ok is false where the system does not
-// tell.
+// Acked returns how many of the Written bytes the peer's TCP has acknowledged, up to Close; ok is false where the system
+// does not tell.
 func (c *Conn) Acked() (n int64, ok bool) {
-	i, ok := tcpInfo(c.tcp.Conn)
-	return i.acked, ok
+	if i, ok := tcpInfo(c.tcp.Conn); ok {
+		return i.acked, true
+	}
+	if i := c.last.Load(); i != nil {
+		return i.acked, true
+	}
+	return 0, false
 }
 
 // Unanswered reports whether the peer's TCP has left something unanswered; ok is false where the system does not tell.
@@ -182,7 +188,12 @@ func (c *Conn) Address() string { return c.address }
 // Close gives the connection up and waits for its reader. What the peer has not read by now may be lost: Close comes
 // after HalfClose and Ended, or when there is nothing to lose any more.
 func (c *Conn) Close() {
-	c.once.Do(func() { _ = c.tcp.Conn.Close() })
+	c.once.Do(func() {
+		if i, ok := tcpInfo(c.tcp.Conn); ok { // a closed socket tells nothing any more
+			c.last.Store(&i)
+		}
+		_ = c.tcp.Conn.Close()
+	})
 	<-c.done
 }
 

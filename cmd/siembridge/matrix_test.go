@@ -244,9 +244,25 @@ func (c *matrixCell) run(sender matrixSender) matrixResult {
 	}
 	c.t.Logf("%d faults, %d events: %d lost, %d not sent, %d repeated, in %v", r.cycles, r.events, r.lost, r.waiting, r.repeats, r.took.Round(time.Second))
 	if missing := r.lost + r.waiting; missing > 0 && c.sender == "siembridge" {
-		c.t.Errorf("%d of %d events are missing", missing, r.events)
+		c.t.Errorf("%d of %d events are missing: %s", missing, r.events, c.missing())
 	}
 	return r
+}
+
+// missing names the events that did not arrive.
+func (c *matrixCell) missing() string {
+	var all []string
+	for n := 0; n < c.fed; n++ {
+		if n < len(c.times) && c.times[n] > 0 {
+			continue
+		}
+		first := n
+		for n+1 < c.fed && (n+1 >= len(c.times) || c.times[n+1] == 0) {
+			n++
+		}
+		all = append(all, fmt.Sprintf("%d to %d", first, n))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (c *matrixCell) open(path string) *os.File {
