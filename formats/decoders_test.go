@@ -30,7 +30,7 @@ func dialects(t testing.TB) []dialect {
 	var all []dialect
 	for _, o := range []leef.Options{{Version: leef.Version2}, {Version: leef.Version1}, {Version: leef.Version2, Delimiter: "^"}} {
 		e := must(leef.New(o))
-		d := dialect{encoding: encoding{"leef:" + o.Version, 4096, e, rowsOf(e.Table())}, delimiter: "\t",
+		d := dialect{encoding: newEncoding("leef:"+o.Version, 4096, parse.LEEF, e), delimiter: "\t",
 			Reading: formatstest.Reading{Mapping: e.Table().Mapping(), Dictionary: leef.Dictionary(), Version: o.Version}}
 		d.Guarded = func(key string) bool {
 			_, ours := d.rows[key]
@@ -44,7 +44,7 @@ func dialects(t testing.TB) []dialect {
 	}
 	for _, o := range []cef.Options{{Version: cef.Version0}, {Version: cef.Version1}, {Version: cef.Version0, Profile: cef.ProfileArcSightLegacy}, {Version: cef.Version0, Profile: cef.ProfileMCASLegacy}} {
 		e := must(cef.New(o))
-		all = append(all, dialect{encoding: encoding{"cef:" + o.Version + " " + o.Profile, 8192, e, rowsOf(e.Table())},
+		all = append(all, dialect{encoding: newEncoding("cef:"+o.Version+" "+o.Profile, 8192, parse.CEF, e),
 			Reading: formatstest.Reading{Mapping: e.Table().Mapping(), Dictionary: cef.Dictionary(), Version: o.Version, Newlines: true}})
 	}
 	for _, d := range all { // what a source's configuration adds

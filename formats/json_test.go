@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/internal/formatstest"
-	"pgregory.net/rapid"
 )
 
 func newJSON(t testing.TB, o formats.JSONOptions) *formats.JSON {
