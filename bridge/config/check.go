@@ -16,12 +16,6 @@ import (
 	"github.com/siembridge/siembridge/bridge/syslog"
 )
 
-// unavailable are values that the contract has and this version cannot do yet. Refusing them is better than running
-// without what was asked for.
-var unavailable = map[string][]string{
-	"source.auth": {"certificate", "managed-identity", "workload-identity"},
-}
-
 // namePattern keeps names fit for metrics, logs and file names.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
@@ -79,14 +73,6 @@ func (p *parser) checkJetStream(c *Config) {
 	}
 	if (j.CertFile == "") != (j.KeyFile == "") {
 		p.fail(at+"cert_file", "cert_file and key_file belong together")
-	}
-}
-
-func (p *parser) available(at, key, value string) {
-	for _, v := range unavailable[key] {
-		if v == value {
-			p.fail(at, "%q is not available in this version", value)
-		}
 	}
 }
 

@@ -161,7 +161,6 @@ type work struct {
 
 	messages []message
 	heads    []int // of the blocks, as positions in messages
-	bytes    []int64
 	events   []event
 	first    uint64 // sequence number of the first message, once stored
 }
