@@ -111,9 +111,12 @@ func (r *replay) release(number uint64) (progress bool) {
 // done tells whether all is confirmed.
 func (r *replay) done() bool { return r.ended && r.ahead == nil && len(r.flight) == 0 }
 
+// replayNote is under what replays are noted.
+const replayNote = "replay"
+
 // readReplay returns the replay that a destination's note tells of; nil: there is none.
 func readReplay(notes buffer.Notes, destination string) (*replayJob, error) {
-	note, err := notes.Note("replay", destination)
+	note, err := notes.Note(replayNote, destination)
 	if err != nil || note == nil {
 		return nil, err
 	}
@@ -127,13 +130,13 @@ func readReplay(notes buffer.Notes, destination string) (*replayJob, error) {
 // noteReplay notes how far a replay is; nil: there is none any more.
 func noteReplay(notes buffer.Notes, destination string, job *replayJob) error {
 	if job == nil {
-		return notes.SetNote("replay", destination, nil)
+		return notes.SetNote(replayNote, destination, nil)
 	}
 	note, err := json.Marshal(job)
 	if err != nil {
 		return err
 	}
-	return notes.SetNote("replay", destination, note)
+	return notes.SetNote(replayNote, destination, note)
 }
 
 // begin counts what there is to send again of a period, notes it, and begins. What waits to be delivered anyway is

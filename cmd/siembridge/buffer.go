@@ -8,20 +8,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 )
 
 func newBufferCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "buffer",
-		Short: "Check the state directory, or write its records out",
-		Long:  "buffer looks into the state directory while no siembridge uses it. Nothing in it is changed.",
+		Short: "Check the state directory, write its records out, or carry them over to JetStream",
+		Long:  "buffer looks into the state directory while no siembridge uses it. verify and export change nothing in it.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("buffer needs one of: verify, export")}
+			return usageError{errors.New("buffer needs one of: verify, export, move")}
 		},
 	}
-	c.AddCommand(newBufferVerifyCommand(), newBufferExportCommand())
+	c.AddCommand(newBufferVerifyCommand(), newBufferExportCommand(), newBufferMoveCommand())
 	return c
 }
 
@@ -75,6 +76,35 @@ func newBufferExportCommand() *cobra.Command {
 			return err
 		}
 		return reportFindings(c.ErrOrStderr(), &found)
+	}
+	return c
+}
+
+func newBufferMoveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "move --config FILE",
+		Short: "Carry the disk buffer over to JetStream",
+		Long: "move carries everything in the disk buffer of state_dir over to the servers of [buffer.jetstream]: records that are\n" +
+			"pending or retained, what is known of older ones, how far sources and destinations have come, quarantine and refresh\n" +
+			"tokens. Nothing is lost, and nothing is delivered again. Stop siembridge first and set buffer.type = \"jetstream\"; the\n" +
+			"servers must hold nothing of siembridge yet. When it is interrupted, run it again; no instance starts before it has\n" +
+			"ended. The disk buffer is kept as state_dir/buffer.moved. A replay that was under way is not carried over.",
+		Example: "  siembridge buffer move --config /etc/siembridge/siembridge.toml",
+		Args:    cobra.NoArgs,
+	}
+	path := configFlag(c, true)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		m, err := bridge.Move(c.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "carried over: %d records, %d keys, %d sources, %d destinations, %d records in quarantine\nthe disk buffer is kept in %s; remove it when all is well\n",
+			m.Records, m.Keys, m.Sources, m.Destinations, m.Quarantined, m.Aside)
+		return nil
 	}
 	return c
 }

@@ -2,24 +2,21 @@ package disk
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	mathbits "math/bits"
+
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
-// keyID stands for a source and a key: the first half of the SHA-256 of both. Two keys with one id would need 2^64
-// keys to be likely, and making one on purpose is out of reach.
-type keyID [16]byte
+// keyID stands for a source and a key.
+type keyID keys.ID
 
 func (k keyID) compare(other keyID) int { return bytes.Compare(k[:], other[:]) }
 
 // keyIDOf returns the id of a source's key. scratch is reused.
 func keyIDOf(scratch []byte, source, key string) (keyID, []byte) {
-	scratch = append(scratch[:0], byte(len(source)))
-	scratch = append(scratch, source...)
-	scratch = append(scratch, key...)
-	sum := sha256.Sum256(scratch)
-	return keyID(sum[:16]), scratch
+	id, scratch := keys.IDOf(scratch, source, key)
+	return keyID(id), scratch
 }
 
 // filter tells which keys are certainly not in a generation: a Bloom filter in blocks of 512 bits. With ten bits a key

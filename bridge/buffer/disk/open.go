@@ -87,6 +87,9 @@ const (
 	rebuildName    = "rebuild" // there: the index is to be set aside
 )
 
+// Dir is where in a state directory the buffer is.
+func Dir(stateDir string) string { return filepath.Join(stateDir, bufferName) }
+
 // Open opens the buffer of a state directory, or makes one. It takes the same time whatever the buffer holds, unless
 // the index is damaged and has to be rebuilt; what was found damaged is in Report.
 //

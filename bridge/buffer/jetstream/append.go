@@ -184,8 +184,11 @@ func (b *Buffer) work(ctx context.Context, batch *buffer.Batch) (*work, error) {
 	subjects := make([]string, len(batch.Records))
 	asked := make(map[string]bool, len(batch.Records))
 	var ask []string
+	var id keys.ID
+	var scratch []byte
 	for i := range batch.Records {
-		subjects[i] = keySubject(batch.Source, batch.Records[i].Key)
+		id, scratch = keys.IDOf(scratch, batch.Source, batch.Records[i].Key)
+		subjects[i] = keySubject(id)
 		if !asked[subjects[i]] {
 			asked[subjects[i]] = true
 			ask = append(ask, subjects[i])

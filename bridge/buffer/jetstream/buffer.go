@@ -96,12 +96,7 @@ const openTime = 60 * time.Second
 // Open connects to the servers, makes the stream if there is none, and returns when it knows what is in it. The error
 // wraps ErrAway when the servers do not answer within some seconds.
 func Open(o Options) (*Buffer, error) {
-	b := &Buffer{o: o, log: o.Logger, started: time.Now(), poked: make(chan struct{}, 1), changed: make(chan struct{}),
-		docs: map[string]doc{}, removed: map[string]uint64{}, destinations: map[string]*destination{},
-		sources: map[string]sourceState{}, leases: map[string]*lease{}, members: map[string]*member{}}
-	b.defaults()
-	b.quarantine.b = b
-	b.ctx, b.end = context.WithCancel(context.Background())
+	b := newBuffer(o)
 	ctx, cancel := context.WithTimeout(b.ctx, openTime)
 	defer cancel()
 	err := b.connect(ctx)
@@ -109,14 +104,32 @@ func Open(o Options) (*Buffer, error) {
 		err = b.begin(ctx)
 	}
 	if err != nil {
-		b.end()
-		if b.nc != nil {
-			b.nc.Close()
-		}
-		b.running.Wait()
+		b.abandon()
 		return nil, err
 	}
 	return b, nil
+}
+
+func newBuffer(o Options) *Buffer {
+	b := &Buffer{o: o, log: o.Logger, started: time.Now(), poked: make(chan struct{}, 1), changed: make(chan struct{}),
+		docs: map[string]doc{}, removed: map[string]uint64{}, destinations: map[string]*destination{},
+		sources: map[string]sourceState{}, leases: map[string]*lease{}, members: map[string]*member{}}
+	b.defaults()
+	b.quarantine.b = b
+	b.ctx, b.end = context.WithCancel(context.Background())
+	return b
+}
+
+// abandon gives up a buffer that has not joined the others.
+func (b *Buffer) abandon() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.end()
+	b.running.Wait()
+	if b.nc != nil {
+		b.nc.Close()
+	}
 }
 
 func (b *Buffer) defaults() {
@@ -147,6 +160,9 @@ func (b *Buffer) begin(ctx context.Context) error {
 		return err
 	}
 	if err := b.follow(ctx); err != nil {
+		return err
+	}
+	if err := b.movedHere(); err != nil {
 		return err
 	}
 	if err := patiently(ctx, func() error { return b.beat(ctx) }); err != nil {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"strings"
+
+	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
 // StreamName is the name of the one stream that holds everything. Two installations that share servers need accounts
@@ -14,7 +16,7 @@ const StreamName = "siembridge"
 //
 //	siembridge.r.<source>.<batch>.<n>   a block of records
 //	siembridge.p.<source>.<batch>.<n>   the second and further pieces of a block that is larger than a message may be
-//	siembridge.k.<source>.<id>          what is remembered of a key
+//	siembridge.k.<id>                   what is remembered of a key
 //	siembridge.s.c.<source>             a source: who pulls it, its checkpoint
 //	siembridge.s.d.<destination>        a destination: what it wants
 //	siembridge.s.l.<destination>.<lane> who delivers a lane, and what is released of it
@@ -22,6 +24,7 @@ const StreamName = "siembridge"
 //	siembridge.s.m.<instance>           an instance is there
 //	siembridge.s.n.<subject>.<key>      a note
 //	siembridge.s.t.<source>             a chain of refresh tokens
+//	siembridge.s.v                      a buffer is being carried over into this one, or was
 //	siembridge.s.x.<id>                 a record that was set aside, without Raw
 //	siembridge.s.q                      how many of those had to go
 //	siembridge.y.<id>.<n>               the record's Raw, in pieces
@@ -39,6 +42,7 @@ const (
 	ofMember      = states + "m."
 	ofNote        = states + "n."
 	ofToken       = states + "t."
+	ofMove        = states + "v"
 	ofQuarantined = states + "x."
 	ofQuarantine  = states + "q"
 
@@ -88,11 +92,8 @@ func unhex(c byte) byte {
 
 var base = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// keySubject is where a key is remembered: its source and a hash of it, since keys may be long and hold anything.
-func keySubject(source, key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return keySubjects + token(source) + "." + base.EncodeToString(sum[:16])
-}
+// keySubject is where a key is remembered.
+func keySubject(id keys.ID) string { return keySubjects + base.EncodeToString(id[:]) }
 
 // noteSubject is where a note is kept.
 func noteSubject(subject, key string) string {

@@ -65,17 +65,8 @@ func (q *quarantine) Put(r buffer.Record, reason string) (uint64, error) {
 	if err := b.alive(); err != nil {
 		return 0, err
 	}
-	one := quarantined{Source: r.Source, API: r.API, Key: r.Key, Changed: r.Changed, Pulled: r.Pulled, Hash: r.Hash, Update: r.Update, Old: r.Old,
-		Reason: reason[:min(len(reason), maxReason)], At: b.o.Now().UTC(), Bytes: len(r.Raw)}
 	under := nuid.Next()
-	var messages []message
-	limit := int(b.nc.MaxPayload()) - 8<<10
-	for raw := r.Raw; len(raw) > 0; raw = raw[min(len(raw), limit):] {
-		messages = append(messages, message{subject: setAside + under + "." + strconv.Itoa(one.Pieces), body: raw[:min(len(raw), limit)], free: true})
-		one.Pieces++
-	}
-	body := encode(one)
-	messages = append(messages, message{subject: ofQuarantined + under, body: body, free: true})
+	messages, body := q.messages(r, reason, b.o.Now(), under)
 	first, err := b.commit(b.ctx, messages)
 	if err != nil {
 		return 0, err
@@ -86,6 +77,19 @@ func (q *quarantine) Put(r buffer.Record, reason string) (uint64, error) {
 	over := q.over()
 	b.mu.Unlock()
 	return id, q.drop(over)
+}
+
+// messages are what a record that is set aside is stored as; the last has all but Raw.
+func (q *quarantine) messages(r buffer.Record, reason string, at time.Time, under string) (messages []message, last []byte) {
+	one := quarantined{Source: r.Source, API: r.API, Key: r.Key, Changed: r.Changed, Pulled: r.Pulled, Hash: r.Hash, Update: r.Update, Old: r.Old,
+		Reason: reason[:min(len(reason), maxReason)], At: at.UTC(), Bytes: len(r.Raw)}
+	limit := int(q.b.nc.MaxPayload()) - 8<<10
+	for raw := r.Raw; len(raw) > 0; raw = raw[min(len(raw), limit):] {
+		messages = append(messages, message{subject: setAside + under + "." + strconv.Itoa(one.Pieces), body: raw[:min(len(raw), limit)], free: true})
+		one.Pieces++
+	}
+	last = encode(one)
+	return append(messages, message{subject: ofQuarantined + under, body: last, free: true}), last
 }
 
 // over returns those that have to go since there are too many. b.mu is held.

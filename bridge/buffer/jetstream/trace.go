@@ -14,8 +14,11 @@ func (b *Buffer) Trace(source string, ofKeys, destinations []string) ([]buffer.T
 		return nil, err
 	}
 	subjects := make([]string, len(ofKeys))
+	var id keys.ID
+	var scratch []byte
 	for i, key := range ofKeys {
-		subjects[i] = keySubject(source, key)
+		id, scratch = keys.IDOf(scratch, source, key)
+		subjects[i] = keySubject(id)
 	}
 	found, err := b.lastOf(b.ctx, subjects)
 	if err != nil {

@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -16,6 +17,19 @@ const Life = 200 * 24 * time.Hour
 // MaxHashes bounds the contents remembered of one changed time. When there are more, the oldest is forgotten; seen
 // again it would be an event again: a repeat, no loss.
 const MaxHashes = 8
+
+// ID stands for a source and a key: the first half of the SHA-256 of both. Two keys with one id would need 2^64 keys to
+// be likely, and making one on purpose is out of reach.
+type ID [16]byte
+
+// IDOf returns the id of a source's key. scratch is used for it and may be given again.
+func IDOf(scratch []byte, source, key string) (id ID, used []byte) {
+	scratch = append(scratch[:0], byte(len(source)))
+	scratch = append(scratch, source...)
+	scratch = append(scratch, key...)
+	sum := sha256.Sum256(scratch)
+	return ID(sum[:16]), scratch
+}
 
 // State is what is remembered of a key.
 type State struct {
