@@ -66,11 +66,13 @@ func (r *reading) lines() error {
 		ended := errors.Is(err, io.EOF)
 		long := errors.Is(err, errLongLine)
 		if err != nil && !ended && !long {
-			if errors.Is(err, io.ErrUnexpectedEOF) && !r.settled {
-				r.waits = true
-				return nil
+			if r.waits = errors.Is(err, io.ErrUnexpectedEOF) && !r.settled; !r.waits {
+				return err
 			}
-			return err
+			if first {
+				at.At = 0
+			}
+			return nil
 		}
 		switch {
 		case first && opens && !ended && (long || beginsJSON(line)):
@@ -80,9 +82,12 @@ func (r *reading) lines() error {
 		case long:
 			err = r.line(line)
 		case at.Part == partSalvage:
-			err = r.salvage(text)
+			err = r.salvage(text, ended)
 		default:
 			err = r.text(text, ended)
+		}
+		if r.waits && first {
+			at.At = 0 // what comes may begin a document
 		}
 		if err != nil || r.waits {
 			return err
@@ -93,6 +98,9 @@ func (r *reading) lines() error {
 		if first = first && len(text) == 0; ended {
 			break
 		}
+	}
+	if first {
+		at.At = 0
 	}
 	if r.skipped > 0 {
 		r.b.f.log.Error("lines behind a damaged document are no records and were passed over", "file", r.b.path, "lines", r.skipped)
@@ -109,6 +117,9 @@ func (r *reading) text(text []byte, ended bool) error {
 	switch {
 	case record && api != defender.Incidents: // these have alerts to split off
 		return r.b.add(api, text)
+	case ended && !r.complete && text[0] != '{' && text[0] != '[':
+		r.waits = true
+		return nil
 	case record, jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)):
 		start, found := r.b.at, 0
 		_, err := defender.SplitFrom(defender.Unknown, bytes.NewReader(text), defender.Place{Offset: start.At}, func(f defender.Found) error {
@@ -127,11 +138,13 @@ func (r *reading) text(text []byte, ended bool) error {
 }
 
 // salvage takes a line behind a damaged document if it is a record, with or without the comma of a list.
-func (r *reading) salvage(text []byte) error {
+func (r *reading) salvage(text []byte, ended bool) error {
 	text = bytes.TrimSuffix(text, []byte(","))
 	switch _, _, record := defender.Detect(text); {
 	case record:
 		return r.text(text, false)
+	case len(text) > 0 && ended && !r.complete:
+		r.waits = true
 	case len(text) > 0:
 		r.skipped++
 	}
