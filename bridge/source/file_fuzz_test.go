@@ -21,7 +21,9 @@ func FuzzFileGrows(f *testing.F) {
 		f.Add([]byte(text), uint16(5))
 	}
 	damaged := []byte("[\n" + row("da1") + ",\n{broken},\n" + row("da2") + "\n]\n")
-	f.Add(damaged, uint16(len(damaged)-20)) // in a line behind the damage
+	f.Add(damaged, uint16(len(damaged)-20))                           // in a line behind the damage
+	f.Add([]byte("\xef\xbb\xbf"+prettyPage("da1", "da2")), uint16(4)) // in the first line of a document
+	f.Add([]byte("\n\n"+prettyPage("da1", "da2")), uint16(2))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint16) {
 		if len(text) == 0 {
 			return

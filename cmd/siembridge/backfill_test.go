@@ -73,7 +73,7 @@ func (d *drive) fileStatus(t *testing.T) (s admin.Source) {
 func TestKilledBackfillGoesOn(t *testing.T) {
 	names, records, kills := []string{"page.json.gz"}, 6000, 1
 	if _, many := driveSize(); many > 3 {
-		names, records, kills = append(names, "alerts.ndjson"), 60_000, many
+		names, records, kills = append(names, "alerts.ndjson"), 20_000, many
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
