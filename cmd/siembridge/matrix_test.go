@@ -148,6 +148,7 @@ type matrixCell struct {
 	receiver *exec.Cmd
 	dead     bool // the receiver has to be started again
 
+	brief    bool // detections have next to no description
 	feed     *os.File
 	fed      int
 	log      *os.File // of the receiver
@@ -346,9 +347,13 @@ func (c *matrixCell) more() { c.feedTo(c.received + aheadEvents) }
 // feedTo appends detections to the file until it holds n.
 func (c *matrixCell) feedTo(n int) {
 	var b bytes.Buffer
+	sentences := 25
+	if c.brief {
+		sentences = 1
+	}
 	for c.fed < n {
 		fmt.Fprintf(&b, `{"AlertTime":"2026-11-24T10:00:00.0000000Z","MachineName":"host-%d","AlertTitle":"Suspicious activity","Category":"Malware","Severity":"High","AlertId":"a%09d","Description":"%s"}`+"\n",
-			c.fed%50, c.fed, strings.Repeat("What was seen on this machine. ", 25))
+			c.fed%50, c.fed, strings.Repeat("What was seen on this machine. ", sentences))
 		c.fed++
 	}
 	if _, err := c.feed.Write(b.Bytes()); err != nil {
