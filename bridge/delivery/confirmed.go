@@ -40,6 +40,11 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 		return
 	case end.Kind == transport.EndFIN && halfClosed && w.allAcked(c):
 		w.answered(c.peer)
+		if carried > 0 { // what it read to the end came after the graces began: it lives
+			for i := range w.graces {
+				w.graces[i].proving = time.Time{}
+			}
+		}
 		w.hold(w.ledger.ended(), c)
 		w.rough = 0
 		w.recovered()
@@ -98,18 +103,24 @@ func (w *Worker) trace(c *peerConn, end *transport.End, halfClosed bool) {
 // gracePeriod is the time in which a receiver has to live on after it has closed a connection: one that died would close
 // its other sockets within it.
 type gracePeriod struct {
-	began  time.Time
-	length time.Duration
+	began   time.Time
+	length  time.Duration
+	proving time.Time // since when a connection has to live that was opened after the end; zero: none has to
 }
 
-func (g gracePeriod) end() time.Time { return g.began.Add(g.length) }
+func (g gracePeriod) end() time.Time {
+	if g.proving.After(g.began) {
+		return g.proving.Add(g.length)
+	}
+	return g.began.Add(g.length)
+}
 
 // hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
 func (w *Worker) hold(confirmed []item, c *peerConn) {
 	w.held = c.peer
 	survived, _ := w.survived(0)
 	for len(w.graces) < len(w.ledger.held) {
-		w.graces = append(w.graces, gracePeriod{time.Now(), max(grace, 2*c.RoundTrip())})
+		w.graces = append(w.graces, gracePeriod{began: time.Now(), length: max(grace, 2*c.RoundTrip())})
 	}
 	w.releaseConfirmed(join(survived, confirmed), len(survived) > 0)
 }
@@ -181,7 +192,7 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 	// was there before that end has seen the receiver live on, and so have those before it.
 	if c.since.After(w.ended) {
 		for i := range w.graces {
-			w.graces[i].began = c.since
+			w.graces[i].proving = c.since
 		}
 	}
 	deadline := time.Now().Add(w.o.ConfirmInterval)

@@ -278,28 +278,37 @@ func TestWorkerDeliversOnceInOrder(t *testing.T) {
 }
 
 // TestTailsAreReleasedInStep: while connections follow one another faster than a grace lasts, what was confirmed is
-// released as its own grace ends.
+// released as its own grace ends, also where a connection takes longer to make than the one before lasts.
 func TestTailsAreReleasedInStep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "siem:6514")
-		r.o.ConfirmBytes = 64 << 10 // less than a tail
-		siem := r.net.Listen("siem:6514", emulator.PeerOptions{Slow: 500 * time.Microsecond})
-		r.start()
-		const n = 40_000
-		r.store.put(n, 900)
-		for r.store.Pending().Records > 0 {
-			<-time.After(100 * time.Millisecond)
-			lines := len(siem.Lines())
-			<-time.After(4 * grace)
-			if left := int(r.store.Pending().Records); n-left < lines {
-				t.Fatalf("%d records were read some graces ago, and %d are released\n%s", lines, n-left, r.log.String())
-			}
-		}
-		r.stop()
-		if dials := r.dials.Load(); dials < 500 {
-			t.Errorf("%d connections were made", dials)
-		}
-	})
+	for name, dialling := range map[string]time.Duration{"made ahead": 0, "made late": 15 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "siem:6514")
+				r.o.ConfirmBytes = 64 << 10 // less than a tail
+				dial := r.o.Dial
+				r.o.Dial = func(ctx context.Context, address, resolved string) (Conn, error) {
+					<-time.After(dialling)
+					return dial(ctx, address, resolved)
+				}
+				siem := r.net.Listen("siem:6514", emulator.PeerOptions{Slow: 500 * time.Microsecond})
+				r.start()
+				const n = 40_000
+				r.store.put(n, 900)
+				for r.store.Pending().Records > 0 {
+					<-time.After(100 * time.Millisecond)
+					lines := len(siem.Lines())
+					<-time.After(4 * grace)
+					if left := int(r.store.Pending().Records); n-left < lines {
+						t.Fatalf("%d records were read some graces ago, and %d are released\n%s", lines, n-left, r.log.String())
+					}
+				}
+				r.stop()
+				if dials := r.dials.Load(); dials < 500 {
+					t.Errorf("%d connections were made", dials)
+				}
+			})
+		})
+	}
 }
 
 // TestWorkerKills: the receiver is killed again and again, in every state of its buffers.
