@@ -131,6 +131,7 @@ func (b *Bridge) build() error {
 func (b *Bridge) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var failed error
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	b.changing.Lock()
@@ -154,6 +155,17 @@ func (b *Bridge) Run(ctx context.Context) error {
 			cancel()
 		}
 	})
+	if b.sharing != nil {
+		rolledBack, err := b.sharing.RolledBack()
+		others.Go(func() {
+			select {
+			case <-rolledBack:
+				failed = err
+				cancel()
+			case <-ctx.Done():
+			}
+		})
+	}
 	<-ctx.Done()
 	others.Wait() // one of them may be about to look at what changing guards
 	b.changing.Lock()
@@ -166,7 +178,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	for _, d := range b.destinations {
 		d.unit.stop()
 	}
-	return b.buffer.Close()
+	return errors.Join(failed, b.buffer.Close())
 }
 
 // Close gives up a bridge that was not run.

@@ -52,6 +52,10 @@ type sharing interface {
 	// Instances returns all of them.
 	Instances() []jetstream.Instance
 
+	// RolledBack is closed when the servers have lost what they had acknowledged; the error says so. The buffer has to
+	// be opened again.
+	RolledBack() (<-chan struct{}, error)
+
 	// Away says since when the buffer's servers do not answer, and how that shows; zero: they do.
 	Away() (since time.Time, cause string)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -29,18 +31,27 @@ type natsServer struct {
 	log                     string
 }
 
-// buildNATS builds the server from the module.
-func buildNATS(t *testing.T) string {
-	path := filepath.Join(filepath.Dir(buildBinary(t)), "nats-server")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
-		t.Fatalf("nats-server does not build: %v\n%s", err, out)
+// builtNATS builds the server from the module, once for all tests, beside siembridge.
+var builtNATS = sync.OnceValues(func() (string, error) {
+	binary, err := builtBinary()
+	if err != nil {
+		return "", err
 	}
-	return path
-}
+	path := filepath.Join(filepath.Dir(binary), "nats-server")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("nats-server does not build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // startNATS starts a cluster that lives as long as the test.
 func startNATS(t *testing.T) *natsCluster {
-	c := &natsCluster{t: t, binary: buildNATS(t)}
+	binary, err := builtNATS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &natsCluster{t: t, binary: binary}
 	var routes []string
 	for range 3 {
 		s := &natsServer{client: freePort(t), routes: freePort(t), monitor: freePort(t)}
@@ -96,6 +107,22 @@ func (c *natsCluster) start(i int) {
 func (c *natsCluster) kill(i int) {
 	_ = c.servers[i].cmd.Process.Kill()
 	_ = c.servers[i].cmd.Wait()
+}
+
+// save keeps a copy of what a server that was stopped has on disk.
+func (c *natsCluster) save(i int) {
+	data := filepath.Join(filepath.Dir(c.servers[i].config), "data")
+	if err := os.CopyFS(data+".saved", os.DirFS(data)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// restore gives a server back what save kept.
+func (c *natsCluster) restore(i int) {
+	data := filepath.Join(filepath.Dir(c.servers[i].config), "data")
+	if err := errors.Join(os.RemoveAll(data), os.Rename(data+".saved", data)); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // stop ends a server as an operator does.

@@ -217,6 +217,9 @@ func (b *Buffer) work(ctx context.Context, batch *buffer.Batch) (*work, error) {
 		k := states[subjects[i]]
 		_, written := changed[subjects[i]]
 		_, seen := found[subjects[i]]
+		if seen && !written && b.isLost(batch.Source, batch.Records[i].Key, k.state.Number) {
+			return keys.State{}, batch.Records[i].Summary > 0 // which is an event as an update only
+		}
 		return k.state, seen || written
 	}, func(i int, v keys.Verdict, state keys.State) {
 		if _, again := changed[subjects[i]]; !again {
@@ -243,6 +246,22 @@ func (b *Buffer) work(ctx context.Context, batch *buffer.Batch) (*work, error) {
 		w.messages = append(w.messages, message{subject: subject, body: w.key(k.state, changed[subject], at), expect: k.seq, life: keys.Life})
 	}
 	return w, nil
+}
+
+// isLost tells whether a destination needs a record that is not there any more.
+func (b *Buffer) isLost(source, key string, n uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n == 0 || n>>indexBits > b.index.last || b.index.block(n) != nil {
+		return false
+	}
+	lane := laneOf(source, key)
+	for _, d := range b.destinations {
+		if b.standing(source, lane, n, d) == buffer.StandingLost {
+			return true
+		}
+	}
+	return false
 }
 
 // fill makes the messages of the blocks.

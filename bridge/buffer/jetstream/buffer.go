@@ -56,6 +56,8 @@ type Buffer struct {
 	running sync.WaitGroup
 	poked   chan struct{}
 
+	rolledBack chan struct{} // closed when it is seen that the servers lost writes
+
 	quarantine quarantine
 	payloads   payloads
 	sourcing   sync.Map   // name of a source -> *sync.Mutex of who appends for it
@@ -72,6 +74,7 @@ type Buffer struct {
 	leases       map[string]*lease // sources that this instance may pull
 	members      map[string]*member
 	beats        uint64    // of this instance that were acknowledged
+	newest       uint64    // sequence number ever seen or given
 	counted      time.Time // when the last of them was
 	underway     int64     // bytes of records in commits
 	waiting      int       // appends that wait for room
@@ -111,7 +114,7 @@ func Open(o Options) (*Buffer, error) {
 }
 
 func newBuffer(o Options) *Buffer {
-	b := &Buffer{o: o, log: o.Logger, started: time.Now(), poked: make(chan struct{}, 1), changed: make(chan struct{}),
+	b := &Buffer{o: o, log: o.Logger, started: time.Now(), poked: make(chan struct{}, 1), rolledBack: make(chan struct{}), changed: make(chan struct{}),
 		docs: map[string]doc{}, removed: map[string]uint64{}, destinations: map[string]*destination{},
 		sources: map[string]sourceState{}, leases: map[string]*lease{}, members: map[string]*member{}}
 	b.defaults()
@@ -211,7 +214,12 @@ func (b *Buffer) Close() error {
 	slices.Sort(open)
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	err := b.leave(ctx, open)
+	var err error
+	select {
+	case <-b.rolledBack: // what this instance would write is about a stream that is no more
+	default:
+		err = b.leave(ctx, open)
+	}
 	b.end()
 	b.running.Wait()
 	b.nc.Close()

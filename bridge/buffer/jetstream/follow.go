@@ -60,6 +60,7 @@ func (b *Buffer) follow(ctx context.Context) error {
 					continue
 				}
 				b.mu.Lock()
+				b.newest = max(b.newest, at.Sequence.Stream)
 				f.take(m, at.Sequence.Stream)
 				b.mu.Unlock()
 				if at.Sequence.Stream >= newest.seq && newest.seq > 0 {

@@ -51,7 +51,7 @@ func (b *Buffer) beat(ctx context.Context) error {
 		b.mu.Unlock()
 		return errClosed
 	}
-	body := encode(b.presence())
+	body, newest := encode(b.presence()), b.newest
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, max(b.o.Beat, time.Second))
 	defer cancel()
@@ -61,6 +61,9 @@ func (b *Buffer) beat(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.suspect(seq, newest) {
+		return errRolledBack
+	}
 	before := b.deaf()
 	if time.Since(b.counted) >= b.o.Beat/2 { // what is told out of turn is no measure of time
 		b.beats++

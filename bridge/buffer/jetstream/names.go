@@ -25,6 +25,7 @@ const StreamName = "siembridge"
 //	siembridge.s.n.<subject>.<key>      a note
 //	siembridge.s.t.<source>             a chain of refresh tokens
 //	siembridge.s.v                      a buffer is being carried over into this one, or was
+//	siembridge.s.w                      the servers were seen to have lost writes
 //	siembridge.s.x.<id>                 a record that was set aside, without Raw
 //	siembridge.s.q                      how many of those had to go
 //	siembridge.y.<id>.<n>               the record's Raw, in pieces
@@ -42,6 +43,7 @@ const (
 	ofMember      = states + "m."
 	ofNote        = states + "n."
 	ofToken       = states + "t."
+	ofDoubt       = states + "w"
 	ofMove        = states + "v"
 	ofQuarantined = states + "x."
 	ofQuarantine  = states + "q"
