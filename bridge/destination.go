@@ -129,6 +129,10 @@ func (b *Bridge) open(d *runningDestination) error {
 	if d.queue, err = newResendQueue(queue, c.Name, wants, b.buffer, b.log); err != nil {
 		return errors.Join(fmt.Errorf("destination %s: %w", c.Name, err), b.buffer.CloseQueue(c.Name))
 	}
+	if b.sharing != nil && d.queue.replay != nil {
+		d.queue.replay = nil // another instance may run it still
+		b.log.Warn("a replay was under way when an instance ended; where instances share a buffer it is not taken up again. Ask for the rest with siembridge replay", "destination", c.Name)
+	}
 	dial := b.options.Dial
 	if dial == nil {
 		dial = func(ctx context.Context, address, resolved string) (delivery.Conn, error) {

@@ -2,6 +2,9 @@ package jetstream
 
 import (
 	"errors"
+	"net"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,9 +17,18 @@ import (
 )
 
 // serve starts a server in this process that lives as long as the test.
-func serve(t testing.TB) *server.Server {
+func serve(t testing.TB) *server.Server { return serveWith(t, &server.Options{}) }
+
+func serveWith(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	o.Host, o.JetStream, o.NoSigs, o.NoLog = "127.0.0.1", true, true, true
+	if o.Port == 0 {
+		o.Port = -1
+	}
+	if o.StoreDir == "" {
+		o.StoreDir = t.TempDir()
+	}
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +38,19 @@ func serve(t testing.TB) *server.Server {
 		t.Fatal("the server does not start")
 	}
 	return s
+}
+
+// serveAt starts a server that was shut down again, on the same port.
+func serveAt(t *testing.T, dir, address string) *server.Server {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveWith(t, &server.Options{StoreDir: strings.TrimSuffix(dir, "/jetstream"), Port: n})
 }
 
 // store gives a way to open a buffer on a server of its own.
