@@ -426,8 +426,8 @@ func TestDialStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Dial(context.Background(), address, ""); err == nil || !strings.Contains(err.Error(), "no answer") {
-		t.Errorf("%v, want no answer", err)
+	if _, err := d.Dial(context.Background(), address, ""); err == nil || !strings.Contains(err.Error(), "does not answer the TLS handshake") {
+		t.Errorf("%v, want that it does not answer", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

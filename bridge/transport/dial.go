@@ -125,7 +125,7 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 	secure := tls.Client(tcp, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = c.Close()
-		return nil, explain(address, err)
+		return nil, explainHandshake(address, err)
 	}
 	d.peerEnds.Store(secure.ConnectionState().PeerCertificates[0].NotAfter.Unix())
 	return newConn(address, tcp, secure), nil

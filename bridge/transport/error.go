@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -71,6 +72,19 @@ func explain(address string, err error) error {
 		e.What, e.Remedy = fmt.Sprint(err), "Check the receiver"
 	}
 	return e
+}
+
+// explainHandshake words an error of the TLS handshake, when TCP is connected already. A listener of plain text mostly
+// waits in silence for a line feed, or ends the connection over what it takes for an event.
+func explainHandshake(address string, err error) error {
+	const remedy = "Check that this is the port of its TLS listener, or set transport = \"tcp\" for plain TCP"
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return &DialError{address, "TCP is connected, but the receiver does not answer the TLS handshake", remedy, err}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return &DialError{address, "TCP is connected, but the receiver ended the connection in the TLS handshake", remedy, err}
+	}
+	return explain(address, err)
 }
 
 // refusal is the remedy for a TLS alert of the receiver (RFC 8446, section 6.2).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -83,6 +84,62 @@ func issued(t *testing.T, ca *emulator.CA, until time.Time, names ...string) *tl
 	return &tls.Config{Certificates: []tls.Certificate{pair}}
 }
 
+// toSilent makes the QRadar of a configuration a receiver that reads, and closes nothing before the test ends.
+func toSilent(t *testing.T, d *drive, text string, secure *tls.Config) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	var accepting, reading sync.WaitGroup
+	t.Cleanup(func() { l.Close(); accepting.Wait(); close(over); reading.Wait() })
+	accepting.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			reading.Go(func() { <-over; c.Close() })
+			reading.Go(func() {
+				stream := c
+				if secure != nil {
+					stream = tls.Server(c, secure)
+				}
+				_, _ = io.Copy(io.Discard, stream)
+			})
+		}
+	})
+	return strings.ReplaceAll(text, d.qradar.receiver.Address()+`"`, l.Addr().String()+"\"\nconnect_timeout = \"1s\"")
+}
+
+// TestCheckNamesSilence: a TLS receiver that has read close_notify and answers nothing is told apart from one that
+// confirms.
+func TestCheckNamesSilence(t *testing.T) {
+	d := newDrive(t, driveOptions{apis: []string{"graph-alerts"}, records: 1})
+	d.tenant.SetFaults(emulator.Faults{})
+	text, err := os.ReadFile(d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := emulator.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := filepath.Join(t.TempDir(), "other.pem")
+	if err := os.WriteFile(authority, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	with := toSilent(t, d, replaceLine(string(text), "ca_file", "ca_file = '"+authority+"'"), issued(t, ca, time.Now().Add(time.Hour), "127.0.0.1"))
+	if err := os.WriteFile(d.config, []byte(with), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(d.binary, "check", "--config", d.config).CombinedOutput()
+	if err != nil || !containsAll(string(out), []string{"connected over tls", "confirms what it has read", "does not close its side when ours is closed", `confirm = "ack"`}) {
+		t.Errorf("check: %v\n%s", err, out)
+	}
+}
+
 // TestMistakesOfSetup: each mistake has one message that names the thing and the remedy, in the log of run and in what
 // check prints.
 func TestMistakesOfSetup(t *testing.T) {
@@ -131,6 +188,9 @@ func TestMistakesOfSetup(t *testing.T) {
 		"wrong authority": {func(t *testing.T, d *drive, text string) string {
 			return strings.ReplaceAll(text, d.qradar.receiver.Address(), listen(t, issued(t, ca, time.Now().Add(time.Hour), "127.0.0.1")))
 		}, []string{"authority that is not trusted", "tls.ca_file"}},
+		"plain text for TLS": {func(t *testing.T, d *drive, text string) string {
+			return toSilent(t, d, text, nil)
+		}, []string{"TCP is connected, but the receiver does not answer the TLS handshake", "plain TCP"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
