@@ -54,7 +54,7 @@ func startNATS(t *testing.T) *natsCluster {
 	c := &natsCluster{t: t, binary: binary}
 	var routes []string
 	for range 3 {
-		s := &natsServer{client: freePort(t), routes: freePort(t), monitor: freePort(t)}
+		s := &natsServer{client: unusedPort(t), routes: freePort(t), monitor: freePort(t)}
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", s.routes))
 		c.servers = append(c.servers, s)
 	}
@@ -77,7 +77,7 @@ cluster { name: siembridge, listen: "127.0.0.1:%d", routes: [%s] }
 	return c
 }
 
-func freePort(t *testing.T) int {
+func unusedPort(t *testing.T) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
