@@ -54,7 +54,7 @@ func startNATS(t *testing.T) *natsCluster {
 	c := &natsCluster{t: t, binary: binary}
 	var routes []string
 	for range 3 {
-		s := &natsServer{client: unusedPort(t), routes: freePort(t), monitor: freePort(t)}
+		s := &natsServer{client: unusedPort(t), routes: unusedPort(t), monitor: unusedPort(t)}
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", s.routes))
 		c.servers = append(c.servers, s)
 	}
