@@ -79,6 +79,8 @@ type siem struct {
 	sent         []time.Time // each event's time, of the last second; guarded by world.mu
 	acknowledges bool        // the bridge went by TCP's acknowledgement once; the same
 	recalls      int         // restarts since
+	away         bool        // the last dial failed
+	refusals     int         // dials that failed after one that did not
 }
 
 // host is a receiver.
@@ -424,6 +426,7 @@ func (w *world) explained(p *siem) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n = w.restarts*2*tail + p.recalls*recalled // confirmed and not released on disk
+	n += p.refusals * tail                     // which waited for the next connection to live
 	for _, c := range w.conns {
 		c.mu.Lock()
 		if c.to == p && !c.clean {
@@ -437,6 +440,16 @@ func (w *world) explained(p *siem) (n int) {
 	return n
 }
 
+// at returns the destination that an address belongs to.
+func (w *world) at(address string) *siem {
+	for _, p := range w.peers {
+		if slices.ContainsFunc(p.hosts, func(h *host) bool { return h.address == address }) {
+			return p
+		}
+	}
+	panic("there is nothing at " + address)
+}
+
 // dial connects the bridge to a receiver; a dead one reaches none.
 func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -445,6 +458,7 @@ func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Co
 	gone := w.gone
 	before, behind := w.fails()
 	w.mu.Unlock()
+	to := w.at(address)
 	pipe, err := (*emulator.Pipe)(nil), errors.New("no route to host")
 	if !gone && !before {
 		if pipe, err = w.net.Dial(ctx, address, resolved); err == nil && behind {
@@ -452,15 +466,16 @@ func (w *world) dial(ctx context.Context, address, resolved string) (delivery.Co
 			err = errors.New("timed out")
 		}
 	}
+	w.set(func() {
+		if err != nil && !to.away {
+			to.refusals++
+		}
+		to.away = err != nil
+	})
 	if err != nil {
 		return nil, &transport.DialError{Address: address, What: err.Error(), Remedy: "Check it", Err: err}
 	}
-	c := &conn{Pipe: pipe, w: w, ended: make(chan transport.End, 1)}
-	for _, p := range w.peers {
-		if slices.ContainsFunc(p.hosts, func(h *host) bool { return h.address == address }) {
-			c.to = p
-		}
-	}
+	c := &conn{Pipe: pipe, w: w, to: to, ended: make(chan transport.End, 1)}
 	w.set(func() { w.conns = append(w.conns, c) })
 	go func() { // ends with the connection
 		end := <-pipe.Ended()
