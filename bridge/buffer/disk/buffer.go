@@ -92,7 +92,7 @@ func (b *Buffer) Checkpoint(source string) (checkpoint []byte, err error) {
 
 // Append implements buffer.Appender.
 func (b *Buffer) Append(ctx context.Context, batch buffer.Batch) (buffer.Outcome, error) {
-	if err := check(&batch); err != nil {
+	if err := batch.Check(); err != nil {
 		return buffer.Outcome{}, err
 	}
 	r := &request{batch: &batch, ids: make([]keyID, len(batch.Records))}
@@ -107,27 +107,6 @@ func (b *Buffer) Append(ctx context.Context, batch buffer.Batch) (buffer.Outcome
 		batch.Records[s.index].Number, batch.Records[s.index].Update = s.number, s.update
 	}
 	return r.outcome, nil
-}
-
-// check refuses what cannot be stored.
-func check(batch *buffer.Batch) error {
-	if batch.Source == "" || len(batch.Source) > maxName {
-		return fmt.Errorf("the name of source %.40q has %d bytes, it must have 1 to %d", batch.Source, len(batch.Source), maxName)
-	}
-	for i := range batch.Records {
-		r := &batch.Records[i]
-		switch {
-		case r.Source != "" && r.Source != batch.Source:
-			return fmt.Errorf("a batch of source %s holds a record of source %.40q", batch.Source, r.Source)
-		case len(r.API) > maxName:
-			return fmt.Errorf("a record of source %s has an API name of %d bytes, %d are possible", batch.Source, len(r.API), maxName)
-		case len(r.Key) > maxKey:
-			return fmt.Errorf("a record of source %s has a key of %d bytes, %d are possible", batch.Source, len(r.Key), maxKey)
-		case len(r.Raw) > buffer.MaxRecord:
-			return fmt.Errorf("record %.80q of source %s has %d bytes, %d are possible", r.Key, batch.Source, len(r.Raw), buffer.MaxRecord)
-		}
-	}
-	return nil
 }
 
 // ask hands a request to the committer and waits for the outcome. When ctx ends before the committer has taken it up,
@@ -161,13 +140,8 @@ func (b *Buffer) ask(ctx context.Context, r *request) error {
 // Queue implements buffer.Buffer. A queue of the same name that is open ends: its calls give ErrClosed, and what it
 // had taken and not released is given by the new one.
 func (b *Buffer) Queue(d buffer.Destination) (buffer.Queue, error) {
-	if d.Name == "" || len(d.Name) > maxName {
-		return nil, fmt.Errorf("the name of destination %.40q has %d bytes, it must have 1 to %d", d.Name, len(d.Name), maxName)
-	}
-	for _, s := range d.Sources {
-		if len(s) > maxName {
-			return nil, fmt.Errorf("destination %s wants a source whose name has %d bytes, %d are possible", d.Name, len(s), maxName)
-		}
+	if err := d.Check(); err != nil {
+		return nil, err
 	}
 	var q *Queue
 	err := b.ask(context.Background(), &request{admin: func() (err error) {

@@ -65,10 +65,8 @@ const (
 	flagUpdate = 1
 	flagOld    = 2
 
-	maxName = 255
-	maxKey  = 512
 	// maxBody bounds what a damaged length can make a reader allocate.
-	maxBody = recordHeader + 2*maxName + maxKey + buffer.MaxRecord
+	maxBody = recordHeader + 2*buffer.MaxName + buffer.MaxKey + buffer.MaxRecord
 )
 
 // noTime stands for the zero time.

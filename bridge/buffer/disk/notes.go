@@ -27,7 +27,7 @@ func (b *Buffer) Note(subject, key string) (value []byte, err error) {
 
 // SetNote implements buffer.Notes.
 func (b *Buffer) SetNote(subject, key string, value []byte) error {
-	if len(subject) > maxName || len(key) > maxKey || len(value) > maxNote {
+	if len(subject) > buffer.MaxName || len(key) > buffer.MaxKey || len(value) > maxNote {
 		return fmt.Errorf("a note about %.40q is too long: %d bytes of key, %d of value", subject, len(key), len(value))
 	}
 	return b.ask(context.Background(), &request{admin: func() error {

@@ -111,7 +111,7 @@ func (q *quarantine) ready() (err error) {
 
 // Put implements buffer.Quarantine.
 func (q *quarantine) Put(r buffer.Record, reason string) (id uint64, err error) {
-	if len(r.Source) > maxName || len(r.API) > maxName || len(r.Key) > maxKey || len(r.Raw) > buffer.MaxRecord {
+	if len(r.Source) > buffer.MaxName || len(r.API) > buffer.MaxName || len(r.Key) > buffer.MaxKey || len(r.Raw) > buffer.MaxRecord {
 		return 0, fmt.Errorf("record %.80q of source %.40q is too large to be set aside", r.Key, r.Source)
 	}
 	reason = reason[:min(len(reason), maxReason)]

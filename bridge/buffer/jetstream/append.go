@@ -17,9 +17,6 @@ import (
 )
 
 const (
-	maxName = 255
-	maxKey  = 512
-
 	// A part of a batch is stored by one commit, of at most 1000 messages: a key for each record, the blocks, the
 	// checkpoint.
 	partRecords = 400
@@ -39,7 +36,7 @@ func (b *Buffer) Checkpoint(source string) ([]byte, error) {
 // Append implements buffer.Appender. A batch of more than 400 records or 64 MiB is stored in parts, the checkpoint with
 // the last: after an error or a crash the first parts may be there, and are recognised.
 func (b *Buffer) Append(ctx context.Context, batch buffer.Batch) (o buffer.Outcome, err error) {
-	if err := check(&batch); err != nil {
+	if err := batch.Check(); err != nil {
 		return o, err
 	}
 	if err := b.alive(); err != nil {
@@ -88,27 +85,6 @@ func cut(records []buffer.Record) int {
 		return limit
 	}
 	return at
-}
-
-// check refuses what cannot be stored.
-func check(batch *buffer.Batch) error {
-	if batch.Source == "" || len(batch.Source) > maxName {
-		return fmt.Errorf("the name of source %.40q has %d bytes, it must have 1 to %d", batch.Source, len(batch.Source), maxName)
-	}
-	for i := range batch.Records {
-		r := &batch.Records[i]
-		switch {
-		case r.Source != "" && r.Source != batch.Source:
-			return fmt.Errorf("a batch of source %s holds a record of source %.40q", batch.Source, r.Source)
-		case len(r.API) > maxName:
-			return fmt.Errorf("a record of source %s has an API name of %d bytes, %d are possible", batch.Source, len(r.API), maxName)
-		case len(r.Key) > maxKey:
-			return fmt.Errorf("a record of source %s has a key of %d bytes, %d are possible", batch.Source, len(r.Key), maxKey)
-		case len(r.Raw) > buffer.MaxRecord:
-			return fmt.Errorf("record %.80q of source %s has %d bytes, %d are possible", r.Key, batch.Source, len(r.Raw), buffer.MaxRecord)
-		}
-	}
-	return nil
 }
 
 // known is what is remembered of a key, and where.

@@ -21,7 +21,7 @@ func (b *Buffer) Note(subject, key string) ([]byte, error) {
 
 // SetNote implements buffer.Notes. The last of several instances counts.
 func (b *Buffer) SetNote(subject, key string, value []byte) error {
-	if len(subject) > maxName || len(key) > maxKey || len(value) > maxNote {
+	if len(subject) > buffer.MaxName || len(key) > buffer.MaxKey || len(value) > maxNote {
 		return fmt.Errorf("a note about %.40q is too long: %d bytes of key, %d of value", subject, len(key), len(value))
 	}
 	if err := b.alive(); err != nil {

@@ -36,8 +36,8 @@ type held struct {
 // Queue implements buffer.Buffer. A queue of the same name that this instance has open ends; other instances keep
 // theirs, and share the records with this one.
 func (b *Buffer) Queue(want buffer.Destination) (buffer.Queue, error) {
-	if want.Name == "" || len(want.Name) > maxName {
-		return nil, fmt.Errorf("the name of destination %.40q has %d bytes, it must have 1 to %d", want.Name, len(want.Name), maxName)
+	if err := want.Check(); err != nil {
+		return nil, err
 	}
 	if err := b.alive(); err != nil {
 		return nil, err
