@@ -3,7 +3,6 @@ package disk
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"

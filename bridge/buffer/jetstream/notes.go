@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
 const maxNote = 64 << 10
