@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the scripts give into the scripts")
+var update = flag.Bool("update", false, "write what the scripts give into the scripts")
 
 // TestLedgerScripts runs testdata/ledger/*.txt: a command a line, then ---- and what came of it.
 //
@@ -37,7 +37,7 @@ func TestLedgerScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := runLedgerScript(t, string(text))
-			if *rewrite {
+			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the traces of testdata/plan anew")
+var update = flag.Bool("update", false, "write the traces of testdata/plan anew")
 
 // TestPlanScripts runs the scripts of testdata/plan against a plan: each command, "----", and the trace that is
 // expected. Times are in milliseconds of the server's clock. The commands are
@@ -49,12 +49,12 @@ func TestPlanScripts(t *testing.T) {
 					server.run(t, strings.Fields(command))
 				}
 				got := strings.TrimSpace(server.trace.String())
-				if got != strings.TrimSpace(want) && !*rewrite {
+				if got != strings.TrimSpace(want) && !*update {
 					t.Errorf("%s\ngot:\n%s\nwant:\n%s", commands, got, want)
 				}
 				fmt.Fprintf(&again, "%s\n----\n%s\n\n", strings.TrimSuffix(commands, "\n----"), got)
 			}
-			if *rewrite {
+			if *update {
 				write(t, path, []byte(strings.TrimSpace(again.String())+"\n"))
 			}
 		})
