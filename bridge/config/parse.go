@@ -48,6 +48,10 @@ func Parse(name, text string) (*Config, error) {
 	}
 	c := &Config{}
 	p.table(reflect.ValueOf(c).Elem(), tree, "")
+	p.misread = map[string]bool{}
+	for _, one := range p.problems {
+		p.misread[one.Key] = true
+	}
 	p.check(c)
 	if len(p.problems) > 0 {
 		p.problems.sort()
@@ -63,11 +67,15 @@ type parser struct {
 	file     string
 	lines    lineIndex
 	given    map[string]bool
+	misread  map[string]bool // keys whose value was not taken over, so that what it means is not judged
 	problems Problems
 	warnings Problems
 }
 
 func (p *parser) fail(key, format string, args ...any) {
+	if p.misread[key] {
+		return
+	}
 	p.problems = append(p.problems, Problem{p.file, p.lines.line(key), key, fmt.Sprintf(format, args...)})
 }
 

@@ -106,7 +106,7 @@ func socketPath(stateDir string) (string, error) {
 }
 
 // ErrNotRunning: no siembridge runs on this state directory.
-var ErrNotRunning = errors.New("no siembridge runs with this state_dir")
+var ErrNotRunning = errors.New("no siembridge runs with this state_dir; start it, or give the configuration that it runs with")
 
 // Refusal is an error of the daemon: the problems it has with what it was asked, a sentence each.
 type Refusal struct {

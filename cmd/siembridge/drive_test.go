@@ -28,12 +28,16 @@ func driveSize() (records, kills int) {
 	return 70, 3
 }
 
-// buildBinary builds siembridge once for all tests.
+// binaryDir is where builtBinary has put siembridge; "" until it is built.
+var binaryDir string
+
+// builtBinary builds siembridge once for all tests.
 var builtBinary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "siembridge-test-")
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	path := filepath.Join(dir, "siembridge")
 	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
 	if err != nil {
@@ -48,14 +52,6 @@ func buildBinary(t *testing.T) string {
 		t.Fatalf("the binary does not build: %v", err)
 	}
 	return path
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := builtBinary(); err == nil && path != "" {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
 }
 
 // writeServerCertificate writes ca.pem, server.pem and server-key.pem for localhost.

@@ -140,11 +140,11 @@ func (i *importer) store(name, secret string) (string, error) {
 		return "", fmt.Errorf("%s is there already with another secret: move it away, or name another folder with --secrets", path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("the secret cannot be stored: %w", err)
+		return "", fmt.Errorf("the secret cannot be stored: %w; make the folder, or name another with --secrets", err)
 	}
 	_, err = f.WriteString(secret + "\n")
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("the secret cannot be stored: %w", err)
+		return "", fmt.Errorf("the secret cannot be stored: %w; make the folder, or name another with --secrets", err)
 	}
 	fmt.Fprintf(i.errs, "the %s is in %s, which only its owner can read\n", strings.ReplaceAll(name, "-", " "), path)
 	return path, nil

@@ -40,7 +40,7 @@ func newReconcileCommand() *cobra.Command {
 		}
 		report, err := client.Reconcile(c.Context(), period)
 		if err != nil {
-			return fmt.Errorf("reconcile: %w", err)
+			return err
 		}
 		if *asJSON {
 			encoder := json.NewEncoder(c.OutOrStdout())

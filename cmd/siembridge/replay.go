@@ -38,7 +38,7 @@ func newReplayCommand() *cobra.Command {
 		}
 		r, err := client.Replay(c.Context(), control.ReplayRequest{Destination: *destination, Since: period.Since, Until: period.Until})
 		if err != nil {
-			return fmt.Errorf("replay: %w", err)
+			return err
 		}
 		span := r.Since.UTC().Format(time.RFC3339) + " to " + r.Until.UTC().Format(time.RFC3339)
 		if r.Records == 0 {
