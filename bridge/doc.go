@@ -10,24 +10,68 @@
 //	                                                                        │  send     bridge/transport
 //	                                 ◀────────────── release ───────────────┘  confirmed by the peer's close
 //
-// One goroutine pulls for each source, one delivers for each destination, one serves the status page; bridge starts
-// and ends them all. They meet in the buffer only: a source never waits for a destination until the buffer is full,
-// and no destination waits for another.
+// One goroutine pulls for each source, a delivery.Worker delivers for each destination, one serves the status page; Run
+// starts and ends them all. A unit (unit.go) is the handle of a source's or a destination's, which reload starts and
+// stops alone.
+// They meet in the buffer only: a source never waits for a destination until the buffer is full, and no destination
+// waits for another.
+//
+// Decisions are functions without socket, clock or goroutine: which windows to read (bridge/source/plan.go), which records
+// are events (bridge/buffer/keys), what a connection's end confirms (bridge/delivery/ledger.go), what an event looks like
+// (formats).
 //
 // # Failure at each stage
 //
-// A page cannot be read, or is read half: the source's coverage has not moved, so the same window is read again.
-// Records that did arrive are stored already and are recognised.
+// "On disk" is what a kill -9 or a power failure at that moment leaves, with buffer.type = "disk"; of a JetStream buffer
+// the same holds of what a majority of the servers has.
 //
-// The bridge dies before the buffer's commit: nothing of the batch is stored; the window is read again. It dies
-// after: records, keys and coverage are all on disk, and delivery goes on from there.
+// Before a page is read, while it is, or when it cannot be read: on disk is the source's checkpoint of the last commit,
+// whose coverage has not moved. The source finishes: it reads the same window again. One that keeps failing while others
+// succeed is halved until the one bad record stands alone; that is a hole in the coverage, stored with it, reported, and
+// tried again every 6 hours, and the rest goes on. What cannot be read of a file goes to quarantine.
 //
-// A record cannot be decoded: it is delivered in a minimal form and kept in quarantine with the reason.
+// The page is split, and the commit has not happened: on disk are at most frames behind the end of the log that the
+// index knows. The next start cuts them off, and the source reads the window again. Nothing of the batch is stored, or
+// all of it: records that are events, their keys and the coverage are one transaction.
 //
-// The SIEM dies, or the network does: what its program is not known to have read is sent again, the same bytes, on the
-// next connection. The bridge dies: what was sent and not confirmed is sent again after the restart. The release is on
-// disk before an event counts as delivered.
+// The commit has happened, and Append has not returned, or returned an error that hides it: on disk is the batch. The
+// source appends or reads it again, and the keys recognise every record.
 //
-// The buffer is full: pulling waits (Microsoft keeps alerts for months), or the oldest records of the destination that
-// is behind are dropped and counted, as its overflow says.
+// The commit has happened: on disk are records, keys and coverage. The destinations' workers finish; the source does not
+// come back to that window but for lookback, and what it finds there is recognised.
+//
+// A record cannot be decoded: on disk it is pending, as Microsoft sent it. The worker keeps a copy in quarantine with the reason, then delivers a minimal event. Dying in between may set it aside
+// twice; quarantine retry delivers it in full once a version reads it.
+//
+// Events are written to a connection that is not confirmed: on disk the records are pending, as if nothing had been sent.
+// After an unclean end the worker sends what the receiver's program is not known to have read again, the same bytes, on
+// the next connection, before anything newer; after a crash the next start's worker does. That is one connection and the
+// 256 KiB before it, at most.
+//
+// The receiver has confirmed, and the release is not committed: the same, so these events are repeated. An event counts
+// as delivered when its release is on disk, never before. When releases cannot be stored, the worker keeps them, says so
+// and tries again; on a full disk the buffer gives up its reserve for them.
+//
+// The release is committed: on disk the record is retained, for replay and reconcile, until buffer.retain or until room
+// is needed. Reconcile asks the APIs what they have and compares it with what is on disk; it is the check that nothing
+// of the above went wrong.
+//
+// The receiver ends three connections over one record while it takes others: the worker sets the record aside, then
+// releases it, so that it does not hold back the rest. Quarantine has it, on disk, before the release is.
+//
+// The buffer is full: on disk is everything that was pulled. Pulling waits (Microsoft keeps alerts for months) until a
+// worker releases something, or the oldest records of the destination that is behind are dropped and counted, as its
+// overflow says.
+//
+// The disk is full: nothing that is there is lost. Append returns buffer.ErrNoSpace and sources try again; the operator
+// makes room.
+//
+// The log or the index is damaged: the next start, or the reader that meets it, passes over what fails its checksum,
+// rebuilds a damaged index from the log and says what is missing; the sources pull that again as far as the API has it.
+//
+// A refresh token was rotated: the new one is on disk before the access token that came with it is used, and the old one
+// stays beside it until the new one has worked (entra.RefreshToken).
+//
+// The configuration is changed by reload: everything that can fail is built first. After an error the old one runs on,
+// and nothing on disk has changed.
 package bridge
