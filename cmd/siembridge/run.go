@@ -50,7 +50,7 @@ func newRunCommand() *cobra.Command {
 // records with their frames.
 const (
 	memoryAtLeast        = 56 << 20
-	memoryPerDestination = 24 << 20
+	memoryPerDestination = 16 << 20
 )
 
 // limitMemory sets the soft limit for a configuration.
