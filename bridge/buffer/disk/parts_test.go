@@ -299,7 +299,7 @@ func TestMetrics(t *testing.T) {
 	if _, err := b.Append(context.Background(), batch); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf(`# HELP siembridge_buffer_bytes Bytes of the buffer's log on disk, delivered records that are retained included.
+	want := fmt.Sprintf(`# HELP siembridge_buffer_bytes Bytes that the buffer takes, delivered records that are retained included.
 # TYPE siembridge_buffer_bytes gauge
 siembridge_buffer_bytes %d
 # HELP siembridge_buffer_records Records that a destination has yet to deliver.
