@@ -12,9 +12,8 @@
 //
 // One goroutine pulls for each source, a delivery.Worker delivers for each destination, one serves the status page; Run
 // starts and ends them all. A unit (unit.go) is the handle of a source's or a destination's, which reload starts and
-// stops alone.
-// They meet in the buffer only: a source never waits for a destination until the buffer is full, and no destination
-// waits for another.
+// stops alone. They meet in the buffer only: a source never waits for a destination until the buffer is full, and no
+// destination waits for another.
 //
 // Decisions are functions without socket, clock or goroutine: which windows to read (bridge/source/plan.go), which records
 // are events (bridge/buffer/keys), what a connection's end confirms (bridge/delivery/ledger.go), what an event looks like
@@ -40,8 +39,9 @@
 // The commit has happened: on disk are records, keys and coverage. The destinations' workers finish; the source does not
 // come back to that window but for lookback, and what it finds there is recognised.
 //
-// A record cannot be decoded: on disk it is pending, as Microsoft sent it. The worker keeps a copy in quarantine with the reason, then delivers a minimal event. Dying in between may set it aside
-// twice; quarantine retry delivers it in full once a version reads it.
+// A record cannot be decoded: on disk it is pending, as Microsoft sent it. The worker keeps a copy in quarantine with the
+// reason, then delivers a minimal event. Dying in between may set it aside twice; quarantine retry delivers it in full
+// once a version reads it.
 //
 // Events are written to a connection that is not confirmed: on disk the records are pending, as if nothing had been sent.
 // After an unclean end the worker sends what the receiver's program is not known to have read again, the same bytes, on

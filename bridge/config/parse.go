@@ -220,7 +220,7 @@ func (p *parser) set(v reflect.Value, f reflect.StructField, value any, at strin
 	}
 	switch v.Interface().(type) {
 	case time.Duration:
-		d, err := ParseDuration(text)
+		d, err := parseDuration(text)
 		if err != nil {
 			p.fail(at, "%v", err)
 			return
@@ -231,7 +231,7 @@ func (p *parser) set(v reflect.Value, f reflect.StructField, value any, at strin
 		}
 		v.SetInt(int64(d))
 	case Size:
-		n, err := ParseSize(text)
+		n, err := parseSize(text)
 		if err != nil {
 			p.fail(at, "%v", err)
 			return

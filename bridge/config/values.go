@@ -44,8 +44,8 @@ var sizeUnits = []struct {
 	bytes  int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}}
 
-// ParseSize reads a size such as "64MiB" or "10GiB".
-func ParseSize(text string) (Size, error) {
+// parseSize reads a size such as "64MiB" or "10GiB".
+func parseSize(text string) (Size, error) {
 	for _, u := range sizeUnits {
 		digits, ok := strings.CutSuffix(text, u.suffix)
 		if !ok {
@@ -70,8 +70,8 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
-// ParseDuration reads a Go duration, with d for days as well: "90s", "1h30m", "7d". "" is 0.
-func ParseDuration(text string) (time.Duration, error) {
+// parseDuration reads a Go duration, with d for days as well: "90s", "1h30m", "7d". "" is 0.
+func parseDuration(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -106,7 +106,7 @@ func ParseStart(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	d, err := ParseDuration(text)
+	d, err := parseDuration(text)
 	if err != nil || d > 0 {
 		return time.Time{}, errors.New("write how far back, like -24h or -7d, or a time like 2026-11-23T00:00:00Z")
 	}

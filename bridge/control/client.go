@@ -68,7 +68,7 @@ func (c *Client) Quarantined(ctx context.Context) (q Quarantine, err error) {
 
 // QuarantinedRecord returns one record that was set aside.
 func (c *Client) QuarantinedRecord(ctx context.Context, id uint64) (r QuarantinedRecord, err error) {
-	return r, c.do(ctx, http.MethodPost, "/quarantine/show", ByID{id}, &r)
+	return r, c.do(ctx, http.MethodPost, "/quarantine/show", byID{id}, &r)
 }
 
 // Retry has records in quarantine sent again.

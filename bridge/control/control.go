@@ -113,4 +113,5 @@ type Refusal struct {
 	Problems []string `json:"problems"`
 }
 
+// Error is the problems, one a line.
 func (r *Refusal) Error() string { return strings.Join(r.Problems, "\n") }

@@ -43,8 +43,8 @@ type QuarantinedRecord struct {
 	Raw []byte `json:"raw"`
 }
 
-// ByID names a record in quarantine.
-type ByID struct {
+// byID names a record in quarantine.
+type byID struct {
 	ID uint64 `json:"id"`
 }
 

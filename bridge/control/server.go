@@ -60,7 +60,7 @@ func handler(d Daemon) http.Handler {
 	mux.Handle("POST /reconcile", call(d.Reconcile))
 	mux.Handle("POST /replay", call(d.Replay))
 	mux.Handle("POST /quarantine/list", call(func(context.Context, struct{}) (Quarantine, error) { return d.Quarantined() }))
-	mux.Handle("POST /quarantine/show", call(func(_ context.Context, r ByID) (QuarantinedRecord, error) { return d.QuarantinedRecord(r.ID) }))
+	mux.Handle("POST /quarantine/show", call(func(_ context.Context, r byID) (QuarantinedRecord, error) { return d.QuarantinedRecord(r.ID) }))
 	mux.Handle("POST /quarantine/retry", call(func(_ context.Context, r RetryRequest) (Retries, error) { return d.Retry(r) }))
 	return mux
 }

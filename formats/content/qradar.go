@@ -16,12 +16,12 @@ import (
 //go:embed qradar.sh.tmpl
 var qradarScript string
 
-// QIDPrefix begins the names of all QID records that the script makes.
-const QIDPrefix = "Defender: "
+// qidPrefix begins the names of all QID records that the script makes.
+const qidPrefix = "Defender: "
 
-// PropertyPrefix begins the names of all custom properties that the script makes: names are shared with all other
+// propertyPrefix begins the names of all custom properties that the script makes: names are shared with all other
 // content of a console.
-const PropertyPrefix = "Defender "
+const propertyPrefix = "Defender "
 
 // EventMapping is one row of QRadar's lookup from what an event carries to the record that names it.
 type EventMapping struct{ EventID, Category, QIDName string }
@@ -45,7 +45,7 @@ func EventMappings() []EventMapping {
 }
 
 // qidName is what QRadar shows as the event's name.
-func qidName(id string) string { return QIDPrefix + id }
+func qidName(id string) string { return qidPrefix + id }
 
 // Property is one custom event property: a LEEF key that QRadar does not read by itself.
 type Property struct {
@@ -69,7 +69,7 @@ func Properties() ([]Property, error) {
 		if _, predefined := leef.Dictionary().Key(a.Key); predefined && !slices.Contains(tables.NotNormalised, a.Key) {
 			continue
 		}
-		p := Property{Name: PropertyPrefix + a.Key, Key: a.Key, Type: "string", Rules: a.Priority == "A", Text: "LEEF key " + a.Key}
+		p := Property{Name: propertyPrefix + a.Key, Key: a.Key, Type: "string", Rules: a.Priority == "A", Text: "LEEF key " + a.Key}
 		switch a.Type {
 		case formats.ValueInteger, formats.ValueLong, formats.ValuePort:
 			p.Type = "numeric"
@@ -99,7 +99,7 @@ func QRadarScript(w io.Writer, version string) error {
 		classes = append(classes, classOf(id))
 	}
 	return t.Execute(w, map[string]any{
-		"Version": version, "Prefix": QIDPrefix, "PropertyPrefix": PropertyPrefix, "Classes": classes, "Mappings": EventMappings(), "Properties": properties,
+		"Version": version, "Prefix": qidPrefix, "PropertyPrefix": propertyPrefix, "Classes": classes, "Mappings": EventMappings(), "Properties": properties,
 		"Heartbeat": statusClass("heartbeat"), "Status": statusService(),
 	})
 }

@@ -30,6 +30,7 @@ type Finding struct {
 	Source string `json:"source"` // the standard that has the rule
 }
 
+// String is the finding on one line, without the name of its file: "line:column: fault (source)".
 func (f Finding) String() string {
 	return fmt.Sprintf("%d:%d: %s (%s)", f.Line, f.Column, f.Fault, f.Source)
 }
