@@ -22,10 +22,10 @@ import (
 // Status is a bridge as the operator sees it.
 type Status struct {
 	Version      string        `json:"version"`
-	Started      time.Time     `json:"started"`
-	Sources      []Source      `json:"sources"`
+	Started      time.Time     `json:"started"` // when this process began
+	Sources      []Source      `json:"sources"` // in the order of the configuration
 	Buffer       Buffer        `json:"buffer"`
-	Destinations []Destination `json:"destinations"`
+	Destinations []Destination `json:"destinations"` // likewise
 
 	Reconciliation *Reconciliation `json:"last_reconciliation,omitempty"` // nil: there was none
 
@@ -51,8 +51,8 @@ type Instance struct {
 
 // Reconciliation is the outcome of the last one: what the APIs had against what was confirmed.
 type Reconciliation struct {
-	At      time.Time `json:"at"`
-	Since   time.Time `json:"since"`
+	At      time.Time `json:"at"`    // when it ended
+	Since   time.Time `json:"since"` // the period, by when Microsoft changed the records
 	Until   time.Time `json:"until"`
 	Missing int       `json:"missing"`          // records that should have been pulled or delivered and were not
 	Errors  []string  `json:"errors,omitempty"` // what could not be looked at
@@ -62,16 +62,16 @@ type Reconciliation struct {
 type Source struct {
 	Name        string    `json:"name"`
 	API         string    `json:"api"`
-	State       string    `json:"state"` // starting, ok, failing, ended, standby: another instance pulls it
-	LastSuccess time.Time `json:"last_success,omitzero"`
-	CoveredTo   time.Time `json:"covered_to,omitzero"`
-	Holes       int       `json:"holes"`
-	Unread      []Unread  `json:"unread,omitempty"` // the first of the holes
-	Pulled      uint64    `json:"pulled_records"`
-	Duplicates  uint64    `json:"duplicate_records"`
-	Read        int64     `json:"read_bytes,omitzero"`  // of the files; a source that reads none has no such figures
-	Total       int64     `json:"total_bytes,omitzero"` // there are in the files; 0: not known
-	Error       string    `json:"error,omitempty"`      // with its remedy
+	State       string    `json:"state"`                 // starting, ok, failing, ended, standby: another instance pulls it
+	LastSuccess time.Time `json:"last_success,omitzero"` // the last answer that could be read; zero: none since the start
+	CoveredTo   time.Time `json:"covered_to,omitzero"`   // up to here everything is read but the holes; zero: nothing is
+	Holes       int       `json:"holes"`                 // how many stretches cannot be read; see Unread
+	Unread      []Unread  `json:"unread,omitempty"`      // the first of the holes
+	Pulled      uint64    `json:"pulled_records"`        // since the start, stored as events
+	Duplicates  uint64    `json:"duplicate_records"`     // since the start, pulled again and recognised
+	Read        int64     `json:"read_bytes,omitzero"`   // of the files; a source that reads none has no such figures
+	Total       int64     `json:"total_bytes,omitzero"`  // there are in the files; 0: not known
+	Error       string    `json:"error,omitempty"`       // with its remedy
 
 	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
 	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
@@ -104,24 +104,24 @@ func (s *Source) Backfill() string {
 
 // Buffer is the state of the buffer.
 type Buffer struct {
-	Bytes   int64 `json:"bytes"`
-	Pending int64 `json:"pending_bytes"`
-	Limit   int64 `json:"limit_bytes"`
-	Blocked bool  `json:"blocked"`
+	Bytes   int64 `json:"bytes"`         // on the disk, retained records among them
+	Pending int64 `json:"pending_bytes"` // of records that some destination has yet to deliver
+	Limit   int64 `json:"limit_bytes"`   // buffer.max_size, which Pending is held to
+	Blocked bool  `json:"blocked"`       // it is full and sources wait
 }
 
 // Destination is the state of one destination.
 type Destination struct {
 	Name      string    `json:"name"`
-	State     string    `json:"state"`
-	Since     time.Time `json:"since,omitzero"`
-	Address   string    `json:"address,omitempty"`
-	Confirm   string    `json:"confirm"`
+	State     string    `json:"state"`             // one of package delivery's states
+	Since     time.Time `json:"since,omitzero"`    // when it came to that state
+	Address   string    `json:"address,omitempty"` // of the last connection, resolved; "": there was none
+	Confirm   string    `json:"confirm"`           // what counts now: close or ack
 	Pending   int64     `json:"pending_records"`
-	Oldest    time.Time `json:"oldest_pending,omitzero"`
-	Dropped   uint64    `json:"dropped_records"`
-	Delivered uint64    `json:"delivered_events"`
-	Error     string    `json:"error,omitempty"` // with its remedy
+	Oldest    time.Time `json:"oldest_pending,omitzero"` // when the oldest of them was pulled; zero: there is none
+	Dropped   uint64    `json:"dropped_records"`         // since the destination first came, because the buffer was full
+	Delivered uint64    `json:"delivered_events"`        // since the start: confirmed, and the release on disk
+	Error     string    `json:"error,omitempty"`         // with its remedy
 
 	CertificateEnds       time.Time `json:"certificate_ends,omitzero"`        // the receiver's, as last seen; zero: without TLS, or not seen yet
 	ClientCertificateEnds time.Time `json:"client_certificate_ends,omitzero"` // ours; zero: there is none

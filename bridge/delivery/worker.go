@@ -22,15 +22,15 @@ type Renderer interface {
 
 // Conn is a connection as package transport makes it.
 type Conn interface {
-	Write(b []byte) (int, error)
-	HalfClose() error
-	Ended() <-chan transport.End
-	Written() int64
-	Acked() (n int64, ok bool)
-	Unanswered() (unanswered, ok bool)
-	RoundTrip() time.Duration
-	Address() string
-	Close()
+	Write(b []byte) (int, error)       // blocks while the peer takes nothing; Close ends that
+	HalfClose() error                  // nothing more will be sent; the peer can still answer
+	Ended() <-chan transport.End       // the end of the peer's side, once
+	Written() int64                    // bytes given to TCP; under TLS its records
+	Acked() (n int64, ok bool)         // how many of these the peer's TCP acknowledged; not ok: the system does not tell
+	Unanswered() (unanswered, ok bool) // whether its TCP has left something unanswered; not ok: likewise
+	RoundTrip() time.Duration          // TCP's estimate; 0: the system does not tell
+	Address() string                   // of the peer, resolved, with port
+	Close()                            // gives the connection up: what was not read by now may be lost
 }
 
 // DialFunc connects to host:port; resolved, if not "", is the address an earlier Conn had.
@@ -38,6 +38,7 @@ type DialFunc func(ctx context.Context, address, resolved string) (Conn, error)
 
 // Quarantine keeps a record that the receiver does not take.
 type Quarantine interface {
+	// Put sets a record aside; when it returns without an error, that is on disk.
 	Put(r buffer.Record, reason string) (id uint64, err error)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
+	"github.com/siembridge/siembridge/bridge/config"
 )
 
 func newBufferCommand() *cobra.Command {
@@ -27,7 +28,7 @@ func newBufferCommand() *cobra.Command {
 }
 
 func newBufferVerifyCommand() *cobra.Command {
-	c := &cobra.Command{
+	return withConfig(&cobra.Command{
 		Use:   "verify --config FILE",
 		Short: "Read all of the buffer and say what is damaged",
 		Long: "verify reads every record and every page of the index in state_dir and holds them against their checksums. It\n" +
@@ -37,24 +38,17 @@ func newBufferVerifyCommand() *cobra.Command {
 			"  bytes behind the end        what a crash leaves of a commit that did not happen: no damage",
 		Example: "  siembridge buffer verify --config /etc/siembridge/siembridge.toml",
 		Args:    cobra.NoArgs,
-	}
-	path := configFlag(c, true)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
+	}, func(c *cobra.Command, cfg *config.Config) error {
 		found, err := disk.Verify(cfg.StateDir)
 		if err != nil {
 			return err
 		}
 		return reportFindings(c.OutOrStdout(), &found)
-	}
-	return c
+	})
 }
 
 func newBufferExportCommand() *cobra.Command {
-	c := &cobra.Command{
+	return withConfig(&cobra.Command{
 		Use:   "export --config FILE",
 		Short: "Write the buffer's records as NDJSON",
 		Long: "export writes every record in state_dir that can be read to standard output, one JSON object a line, in the order\n" +
@@ -63,25 +57,18 @@ func newBufferExportCommand() *cobra.Command {
 			"the exit code is 1 then, and all that can be read has been written.",
 		Example: "  siembridge buffer export --config siembridge.toml | jq -c .raw > records.ndjson",
 		Args:    cobra.NoArgs,
-	}
-	path := configFlag(c, true)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
+	}, func(c *cobra.Command, cfg *config.Config) error {
 		out := bufio.NewWriterSize(c.OutOrStdout(), 1<<20)
 		found, err := disk.Export(cfg.StateDir, out)
 		if err := errors.Join(err, out.Flush()); err != nil {
 			return err
 		}
 		return reportFindings(c.ErrOrStderr(), &found)
-	}
-	return c
+	})
 }
 
 func newBufferMoveCommand() *cobra.Command {
-	c := &cobra.Command{
+	return withConfig(&cobra.Command{
 		Use:   "move --config FILE",
 		Short: "Carry the disk buffer over to JetStream",
 		Long: "move carries everything in the disk buffer of state_dir over to the servers of [buffer.jetstream]: records that are\n" +
@@ -91,13 +78,7 @@ func newBufferMoveCommand() *cobra.Command {
 			"ended. The disk buffer is kept as state_dir/buffer.moved. A replay that was under way is not carried over.",
 		Example: "  siembridge buffer move --config /etc/siembridge/siembridge.toml",
 		Args:    cobra.NoArgs,
-	}
-	path := configFlag(c, true)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
+	}, func(c *cobra.Command, cfg *config.Config) error {
 		m, err := bridge.Move(c.Context(), cfg)
 		if err != nil {
 			return err
@@ -105,8 +86,7 @@ func newBufferMoveCommand() *cobra.Command {
 		fmt.Fprintf(c.OutOrStdout(), "carried over: %d records, %d keys, %d sources, %d destinations, %d records in quarantine\nthe disk buffer is kept in %s; remove it when all is well\n",
 			m.Records, m.Keys, m.Sources, m.Destinations, m.Quarantined, m.Aside)
 		return nil
-	}
-	return c
+	})
 }
 
 // reportFindings says what was seen of a buffer; its error ends with exit code 1 when something is damaged.

@@ -137,6 +137,19 @@ func loadConfig(path string) (*config.Config, error) {
 	return c, nil
 }
 
+// withConfig makes a command run with the configuration that its --config names.
+func withConfig(c *cobra.Command, run func(c *cobra.Command, cfg *config.Config) error) *cobra.Command {
+	path := configFlag(c, true)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		return run(c, cfg)
+	}
+	return c
+}
+
 // configFlag adds --config to a command.
 func configFlag(c *cobra.Command, required bool) *string {
 	path := c.Flags().StringP("config", "c", "", "configuration file")
