@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,8 @@ import (
 )
 
 var clusterRate = flag.Int("cluster-rate", 0, "records for the measurement of the rate; 0: it is left out")
+
+var rateInstances = flag.String("cluster-instances", "1,2,4", "how many instances the rate is measured with")
 
 // sink is a receiver that counts lines.
 type sink struct {
@@ -62,7 +66,11 @@ func TestRate(t *testing.T) {
 		return // it needs the machine for itself
 	}
 	t.Logf("| instances | events/s | CPU s of siembridge per 100,000 events |\n| --- | --- | --- |")
-	for _, n := range []int{1, 2, 4} {
+	for _, text := range strings.Split(*rateInstances, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
 		measureRate(t, n)
 	}
 }

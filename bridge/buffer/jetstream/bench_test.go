@@ -2,32 +2,41 @@ package jetstream
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
-	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 )
+
+var natsURLs = flag.String("nats", "", "servers for the benchmark, with commas between; empty: one in this process")
 
 // BenchmarkAppend stores batches of one record, and of as many as a page may have.
 func BenchmarkAppend(b *testing.B) {
-	for _, n := range []int{1, 100} {
+	raw := make([]byte, 4000)
+	for i := range raw {
+		raw[i] = byte(i*i) ^ byte(i>>3)
+	}
+	for _, n := range []int{1, 10, 100, 400} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			open := on(serve(b))
-			store, err := open(buffertest.Options{MaxSize: 1 << 30, Retain: time.Hour, Now: time.Now})
+			o := Options{Replicas: 3, URLs: strings.Split(*natsURLs, ",")}
+			if *natsURLs == "" {
+				o = Options{Replicas: 1, URLs: []string{serve(b).ClientURL()}}
+			}
+			store, err := Open(o)
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer store.Close()
-			raw := make([]byte, 4000)
-			records := 0
-			for i := range b.N {
-				batch := buffer.Batch{Source: "s", Checkpoint: fmt.Append(nil, i)}
-				for j := range n {
-					batch.Records = append(batch.Records, buffer.Record{API: "alerts", Key: fmt.Sprint(i, j), Pulled: time.Now(), Raw: raw})
+			records, run := 0, time.Now().UnixNano()
+			for b.Loop() {
+				batch := buffer.Batch{Source: "s", Checkpoint: fmt.Append(nil, records)}
+				for range n {
+					batch.Records = append(batch.Records, buffer.Record{API: "alerts", Key: fmt.Sprint(run, records), Pulled: time.Now(), Raw: raw})
+					records++
 				}
-				records += n
 				if _, err := store.Append(context.Background(), batch); err != nil {
 					b.Fatal(err)
 				}

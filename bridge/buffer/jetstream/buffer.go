@@ -36,6 +36,8 @@ type Options struct {
 	Logger  *slog.Logger     // nil: none
 
 	Registerer prometheus.Registerer // nil: no metrics
+
+	memory bool // tests: the stream is not on disk
 }
 
 // missedBeats is how many beats of its own an instance counts before it takes another for dead. Beats that the servers

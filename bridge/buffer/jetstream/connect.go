@@ -74,6 +74,9 @@ func (b *Buffer) stream(ctx context.Context) error {
 		AllowAtomicPublish: true, AllowMsgTTL: true, AllowDirect: true,
 		Duplicates: time.Minute, // unused: what is expected of a subject says more than a message id
 	}
+	if b.o.memory {
+		want.Storage = jetstream.MemoryStorage
+	}
 	return patiently(ctx, func() error { return b.makeStream(ctx, want) })
 }
 

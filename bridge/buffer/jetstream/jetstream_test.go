@@ -54,12 +54,12 @@ func serveAt(t *testing.T, dir, address string) *server.Server {
 }
 
 // store gives a way to open a buffer on a server of its own.
-func store(t *testing.T) buffertest.Open { return on(serve(t)) }
+func store(t *testing.T) buffertest.Open { return on(serve(t), false) }
 
 // on gives a way to open a buffer on a server.
-func on(s *server.Server) buffertest.Open {
+func on(s *server.Server, memory bool) buffertest.Open {
 	return func(o buffertest.Options) (buffer.Buffer, error) {
-		b, err := Open(Options{URLs: []string{s.ClientURL()}, Replicas: 1, MaxSize: o.MaxSize, Retain: o.Retain, Now: o.Now})
+		b, err := Open(Options{URLs: []string{s.ClientURL()}, Replicas: 1, MaxSize: o.MaxSize, Retain: o.Retain, Now: o.Now, memory: memory})
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +85,6 @@ func TestModel(t *testing.T) {
 		if err := js.DeleteStream(t.Context(), StreamName); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			t.Fatal(err)
 		}
-		return on(s)
+		return on(s, true)
 	})
 }
