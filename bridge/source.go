@@ -151,8 +151,23 @@ func (b *Bridge) exhausted(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		}
-		if b.allEnded() && b.delivered(ctx) && b.allEnded() {
+		if !b.allEnded() {
+			continue
+		}
+		b.finish()
+		if b.delivered(ctx) && b.allEnded() {
 			return true
+		}
+	}
+}
+
+// finish tells the destinations that nothing more will come.
+func (b *Bridge) finish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.destinations {
+		if d.worker != nil {
+			d.worker.Finish()
 		}
 	}
 }

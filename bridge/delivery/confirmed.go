@@ -284,7 +284,7 @@ func (w *Worker) idle(ctx context.Context, c *peerConn, nextGrace, deadline time
 		if cut := w.lastCut.Add(idlePause); cut.Before(until) {
 			until = cut
 		}
-		if ctx.Err() != nil || !time.Now().Before(until) {
+		if ctx.Err() != nil || w.finishing.Load() || !time.Now().Before(until) {
 			w.lastCut = time.Now()
 			return false, nil
 		}

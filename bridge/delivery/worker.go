@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -104,7 +105,8 @@ type Worker struct {
 
 	hard context.Context // ends drainTime after the one Run was given
 
-	announced chan struct{} // something was announced
+	announced chan struct{} // something was announced, or Finish was called
+	finishing atomic.Bool   // nothing more will come: an idle connection is half-closed at once
 
 	mu     sync.Mutex
 	urgent []byte // to be announced; nil: nothing
@@ -163,6 +165,15 @@ func (w *Worker) Run(ctx context.Context) {
 	w.release.end()
 	<-released
 	w.setState(StateStopped, nil)
+}
+
+// Finish says that nothing more will come into the queue: what was sent is confirmed without waiting for more.
+func (w *Worker) Finish() {
+	w.finishing.Store(true)
+	select {
+	case w.announced <- struct{}{}:
+	default:
+	}
 }
 
 // waiting reports whether something waits to be sent or confirmed.
