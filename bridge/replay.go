@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
 )
 
@@ -213,7 +214,7 @@ func (b *Bridge) destination(name string) (*runningDestination, error) {
 		}
 		names = append(names, d.config.Name)
 	}
-	return nil, fmt.Errorf("there is no destination %q; there are %q", name, names)
+	return nil, config.NoDestination(name, names)
 }
 
 // replaying returns the replay that is under way; nil: there is none.

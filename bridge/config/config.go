@@ -12,7 +12,10 @@
 // not in the table is one. What keys mean together is checked in check.go and credential.go.
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Config is a whole configuration, defaults and presets filled in.
 type Config struct {
@@ -25,6 +28,23 @@ type Config struct {
 	Destinations []Destination `key:"destination"`
 
 	Warnings []Problem // what is allowed and probably not meant
+}
+
+// Destination returns the destination of a name, the first for "". Its error names those that there are.
+func (c *Config) Destination(name string) (*Destination, error) {
+	var names []string
+	for i := range c.Destinations {
+		if d := &c.Destinations[i]; name == "" || d.Name == name {
+			return d, nil
+		}
+		names = append(names, c.Destinations[i].Name)
+	}
+	return nil, NoDestination(name, names)
+}
+
+// NoDestination is the error for a destination that is not among those of these names.
+func NoDestination(name string, names []string) error {
+	return fmt.Errorf("there is no destination %q; there are %q", name, names)
 }
 
 // Log is the [log] table.

@@ -19,18 +19,24 @@ const maxFile = 1 << 20
 
 // Load reads and checks a file. Its error is Problems, all of them, or that the file cannot be read.
 func Load(path string) (*Config, error) {
-	info, err := os.Stat(path)
+	text, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w; name the file with --config", err)
+		return nil, err
 	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes, which is no configuration", path, info.Size())
+	return Parse(path, text)
+}
+
+// readFile returns the text of a configuration file.
+func readFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFile {
+		return "", fmt.Errorf("%s has %d bytes, which is no configuration; name the file with --config", path, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+		return "", fmt.Errorf("the configuration cannot be read: %w; name the file with --config", err)
 	}
-	return Parse(path, string(text))
+	return string(text), nil
 }
 
 // Parse reads and checks a configuration. name is the file's name in messages. Its error is Problems.

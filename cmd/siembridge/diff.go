@@ -38,11 +38,8 @@ func runDiff(c *cobra.Command, path, format, destination, mapping string, files 
 		if err != nil {
 			return err
 		}
-		for i := range cfg.Destinations {
-			if destination == "" || cfg.Destinations[i].Name == destination {
-				d = &cfg.Destinations[i]
-				break
-			}
+		if d, err = cfg.Destination(destination); err != nil {
+			return usageError{err}
 		}
 	}
 	changed := *d

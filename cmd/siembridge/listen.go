@@ -47,7 +47,7 @@ func newListenCommand() *cobra.Command {
 			}
 		})
 		if err != nil {
-			return fmt.Errorf("cannot listen: %w", err)
+			return fmt.Errorf("--address %s: %w; give another address", *address, err)
 		}
 		fmt.Fprintln(os.Stderr, "listening on", receiver.Address())
 		<-c.Context().Done()

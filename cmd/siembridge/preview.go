@@ -85,24 +85,21 @@ func previewOf(path, format, name string) (*preview, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range cfg.Destinations {
-		d := &cfg.Destinations[i]
-		if name != "" && d.Name != name {
-			continue
-		}
-		pipeline, err := bridge.NewPipeline(d, cfg.Sources, "")
-		if err != nil {
-			return nil, usageError{err}
-		}
-		p := &preview{name: d.Name, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}
-		for _, s := range cfg.Sources {
-			if len(d.Sources) == 0 || slices.Contains(d.Sources, s.Name) {
-				p.sources = append(p.sources, s)
-			}
-		}
-		return p, nil
+	d, err := cfg.Destination(name)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	return nil, usageError{fmt.Errorf("there is no destination named %q", name)}
+	pipeline, err := bridge.NewPipeline(d, cfg.Sources, "")
+	if err != nil {
+		return nil, usageError{err}
+	}
+	p := &preview{name: d.Name, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}
+	for _, s := range cfg.Sources {
+		if len(d.Sources) == 0 || slices.Contains(d.Sources, s.Name) {
+			p.sources = append(p.sources, s)
+		}
+	}
+	return p, nil
 }
 
 // eventRoom is what max_length leaves for the event behind its header.
