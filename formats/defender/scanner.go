@@ -1,0 +1,350 @@
+package defender
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/siembridge/siembridge/formats"
+)
+
+// scanner reads one record. Its memory is used again for the next: nothing that it has read may be kept, but texts.
+type scanner struct {
+	b     []byte
+	depth int
+
+	details bool           // what has no field is wanted
+	unknown []member       // of the record itself, what its struct has no field for
+	spares  []formats.Pair // members whose field holds another one's value
+	follow  []*slot        // what followed a slot, or the beginning of an object, the last time: records have their members in one order
+
+	text  []byte   // of strings that had escapes; new memory for each record
+	words []string // of texts; new memory for each record
+	slabs []slab   // by the id of the shape
+
+	problems  problemList
+	evidence  evidenceReader
+	detection formats.Detection // of Identify
+	hashed    []byte            // what a content hash is of
+	lister    lister            // of Detection's lists of details
+	line      []byte            // one of their members
+}
+
+// member is a member of a JSON object.
+type member struct {
+	name  string
+	value []byte
+}
+
+// maxUnknown is how many members of a record without a field are kept.
+const maxUnknown = 256
+
+// slab is memory of structs of one shape.
+type slab struct {
+	items []unsafe.Pointer
+	used  int
+}
+
+// maxSlab is how many structs of a shape a scanner keeps for the next record.
+const maxSlab = 64
+
+var scanners = sync.Pool{New: func() any {
+	return &scanner{slabs: make([]slab, len(shapes)), follow: make([]*slot, places)}
+}}
+
+func newScanner() *scanner { return scanners.Get().(*scanner) }
+
+// maxText is how much memory of texts a scanner keeps for the next record, in bytes.
+const maxText = 64 << 10
+
+// release gives the memory back for the next record, but that of texts.
+func (s *scanner) release() {
+	s.text, s.words = nil, nil
+	s.releaseAll()
+}
+
+// releaseAll is release when nothing that was read is kept, not even a text.
+func (s *scanner) releaseAll() {
+	clear(s.words)
+	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
+		s.text, s.words = nil, nil
+	}
+	s.b, s.details = nil, false
+	clear(s.unknown)
+	s.unknown = s.unknown[:0]
+	clear(s.spares)
+	s.spares = s.spares[:0]
+	for id := range s.slabs {
+		l := &s.slabs[id]
+		for _, p := range l.items[:l.used] {
+			reflect.NewAt(shapes[id].of, p).Elem().SetZero()
+		}
+		if l.used = 0; len(l.items) > maxSlab {
+			l.items = append([]unsafe.Pointer(nil), l.items[:maxSlab]...)
+		}
+	}
+	s.evidence.reset()
+	scanners.Put(s)
+}
+
+// new returns an empty struct of a shape.
+func (s *scanner) new(of *shape) unsafe.Pointer {
+	l := &s.slabs[of.id]
+	if l.used == len(l.items) {
+		l.items = append(l.items, reflect.New(of.of).UnsafePointer())
+	}
+	l.used++
+	return l.items[l.used-1]
+}
+
+// read reads the object raw. What the scanner refuses is read by the JSON library, whose error is the one returned;
+// the struct then has what was read before it. It is valid until s is released, its texts for good.
+func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
+	if v, ok := r.scan(s, raw); ok {
+		return v, nil
+	}
+	v := new(T)
+	s.unknown = s.unknown[:0]
+	_ = members(raw, func(name string, value jsontext.Value) error {
+		if s.details && r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
+			s.unknown = append(s.unknown, member{name, value.Clone()})
+		}
+		return nil
+	})
+	return v, unmarshal(raw, v)
+}
+
+// scan is read without the library.
+func (r reader[T]) scan(s *scanner, raw []byte) (v *T, ok bool) {
+	s.b, s.depth, s.unknown = raw, 0, s.unknown[:0]
+	p := s.new(r.shape)
+	i := blank(raw, 0)
+	if at(raw, i) != '{' {
+		return nil, false
+	}
+	i = s.object(i, r.shape, p)
+	return (*T)(p), i >= 0 && blank(raw, i) == len(raw)
+}
+
+// object reads the object that begins at i into the struct at p and returns the index behind it.
+func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
+	b := s.b
+	if s.depth++; s.depth > maxDepth {
+		return refused
+	}
+	if i = blank(b, i+1); at(b, i) == '}' {
+		s.depth--
+		return i + 1
+	}
+	last := of.begin
+	for {
+		f := s.follow[last]
+		if f != nil && len(b)-i > len(f.opening) && string(b[i:i+len(f.opening)]) == f.opening {
+			i = blank(b, i+len(f.opening))
+		} else {
+			start, end, value := memberName(b, i)
+			if value < 0 {
+				return refused
+			}
+			if f, i = of.find(b[start:end]), value; f == nil {
+				i = s.pass(start, end, value)
+			} else {
+				s.follow[last] = f
+			}
+		}
+		if f != nil {
+			last = f.id
+			i = s.field(i, f, unsafe.Add(p, f.offset))
+		}
+		if i < 0 {
+			return refused
+		}
+		switch i = blank(b, i); at(b, i) {
+		case ',':
+			i = blank(b, i+1)
+		case '}':
+			s.depth--
+			return i + 1
+		default:
+			return refused
+		}
+	}
+}
+
+// pass passes over a member that the struct has no field for, and keeps it when it is the record's.
+func (s *scanner) pass(start, end, value int) int {
+	i := skip(s.b, value, s.depth)
+	if s.details && s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
+		s.unknown = append(s.unknown, member{unsafe.String(&s.b[start-1], end-start+1)[1:], s.b[value:i:i]})
+	}
+	return i
+}
+
+// field reads the value that begins at i into the field at p, which gets nothing of an earlier value.
+func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
+	switch f.kind {
+	case kindText:
+		return s.scalar(i, (*string)(p))
+	case kindTexts:
+		return s.textList(i, (*[]string)(p))
+	case kindObject:
+		is := (*unsafe.Pointer)(p)
+		*is = nil
+		return s.element(i, f.holds, is)
+	}
+	if f.kind == kindValues {
+		return s.valueList(i, (*values)(p))
+	}
+	// A list of objects is a list of pointers: object has but one.
+	all := (*[]unsafe.Pointer)(p)
+	*all = nil
+	if at(s.b, i) != '[' {
+		return skip(s.b, i, s.depth)
+	}
+	return s.elements(i, func(i int) int {
+		var one unsafe.Pointer
+		next := i
+		if len(*all) < maxEvidence || f.kind != kindPieces {
+			next = s.element(i, f.holds, &one)
+		} else {
+			next = skip(s.b, i, s.depth)
+		}
+		if next >= 0 && one != nil && f.kind == kindPieces {
+			(*piece)(one).raw = s.b[i:next:next]
+		}
+		if *all == nil {
+			*all = make([]unsafe.Pointer, 0, 8)
+		}
+		*all = append(*all, one)
+		return next
+	})
+}
+
+// element reads an object; of anything else there is nothing to read.
+func (s *scanner) element(i int, of *shape, is *unsafe.Pointer) int {
+	if at(s.b, i) != '{' {
+		return skip(s.b, i, s.depth)
+	}
+	*is = s.new(of)
+	return s.object(i, of, *is)
+}
+
+// elements calls f for each element of the list that begins at i; f returns the index behind it.
+func (s *scanner) elements(i int, f func(i int) int) int {
+	b := s.b
+	if s.depth++; s.depth > maxDepth {
+		return refused
+	}
+	if i = blank(b, i+1); at(b, i) == ']' {
+		s.depth--
+		return i + 1
+	}
+	for {
+		if i = f(i); i < 0 {
+			return refused
+		}
+		switch i = blank(b, i); at(b, i) {
+		case ',':
+			i = blank(b, i+1)
+		case ']':
+			s.depth--
+			return i + 1
+		default:
+			return refused
+		}
+	}
+}
+
+func (s *scanner) textList(i int, all *[]string) int {
+	*all = nil
+	if at(s.b, i) != '[' {
+		var one string
+		if i = s.scalar(i, &one); one != "" {
+			*all = s.addWord(nil, one)
+		}
+		return i
+	}
+	return s.elements(i, func(i int) int {
+		var one string
+		if i = s.scalar(i, &one); one != "" {
+			*all = s.addWord(*all, one)
+		}
+		return i
+	})
+}
+
+// addWord appends to a list that is at the end of the words.
+func (s *scanner) addWord(list []string, word string) []string {
+	if len(s.words) == cap(s.words) {
+		s.words = append(make([]string, 0, 16+2*len(list)), list...)
+	}
+	s.words = append(s.words, word)
+	end := len(s.words)
+	return s.words[end-len(list)-1 : end : end]
+}
+
+func (s *scanner) valueList(i int, all *values) int {
+	*all = nil
+	if at(s.b, i) != '[' {
+		return skip(s.b, i, s.depth)
+	}
+	return s.elements(i, func(i int) int {
+		next := skip(s.b, i, s.depth)
+		if next >= 0 {
+			*all = append(*all, s.b[i:next:next])
+		}
+		return next
+	})
+}
+
+// scalar reads a string, a number or a truth value as text; null, objects and lists as "".
+func (s *scanner) scalar(i int, to *string) int {
+	b := s.b
+	*to = ""
+	switch c := at(b, i); c {
+	case '"':
+		start := i + 1
+		end, escaped := stringEnd(b, start)
+		if end < 0 {
+			return refused
+		}
+		one := b[start:end]
+		if escaped {
+			one = s.unescape(one)
+		}
+		*to = said(unsafe.String(unsafe.SliceData(one), len(one)))
+		return end + 1
+	case '{', '[':
+		return skipNested(b, i, s.depth+1)
+	case 'n':
+		return literalEnd(b, i)
+	default:
+		end := literalEnd(b, i)
+		if end >= 0 {
+			*to = unsafe.String(&b[i], end-i)
+		}
+		return end
+	}
+}
+
+// unescape returns a string without its escapes, which is never longer.
+func (s *scanner) unescape(b []byte) []byte {
+	if cap(s.text)-len(s.text) < len(b) {
+		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
+	}
+	from := len(s.text)
+	s.text = appendUnescaped(s.text, b)
+	return s.text[from:len(s.text):len(s.text)]
+}
+
+// keep returns a copy that stays when the scanner is released.
+func (s *scanner) keep(b []byte) []byte {
+	if cap(s.text)-len(s.text) < len(b) {
+		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
+	}
+	from := len(s.text)
+	s.text = append(s.text, b...)
+	return s.text[from:len(s.text):len(s.text)]
+}
