@@ -5,7 +5,7 @@
 //	key      its name
 //	default  its value when the file does not give it and the destination's type has no other
 //	values   the values it may have; @formats and @apis stand for the lists of those
-//	help     its comment in config.example.toml, which Example makes of the table
+//	help     its comment in config.example.toml, which a test makes of the table
 //	example  its value there, where the default would be none
 //
 // Parse reports every mistake of a file at once, each with its key, its line and what to do about it; a key that is

@@ -16,7 +16,7 @@ func TestExampleHasEveryKeyWithItsDefault(t *testing.T) {
 	t.Setenv("SIEMBRIDGE_CLIENT_SECRET", "x")
 	const path = "../../config.example.toml"
 	if *update {
-		if err := os.WriteFile(path, []byte(Example()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(exampleFile()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -24,7 +24,7 @@ func TestExampleHasEveryKeyWithItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(text) != Example() {
+	if string(text) != exampleFile() {
 		t.Errorf("%s is not what the table of keys says: go test ./bridge/config -run Example -update writes it", path)
 	}
 	example, err := Parse("config.example.toml", string(text))

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/siembridge/siembridge/formats"
 )
 
 // exampleHead begins config.example.toml.
@@ -16,9 +14,9 @@ const exampleHead = `# Every key of siembridge with its default. Durations are G
 
 `
 
-// Example returns config.example.toml: every key of the table with its default and its comment, and one source and one
-// destination.
-func Example() string {
+// exampleFile returns config.example.toml: every key of the table with its default and its comment, and one source and
+// one destination.
+func exampleFile() string {
 	var b strings.Builder
 	b.WriteString(exampleHead)
 	writeExample(&b, reflect.TypeFor[Config](), "")
@@ -84,43 +82,4 @@ func comment(f reflect.StructField) string {
 		help = "; " + help
 	}
 	return strings.Join(values, ", ") + help
-}
-
-// fieldsOf yields the fields of a table that have a key.
-func fieldsOf(table reflect.Type) func(func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range table.NumField() {
-			if f := table.Field(i); f.Tag.Get("key") != "" && !yield(f) {
-				return
-			}
-		}
-	}
-}
-
-// Values returns the values that a key of a source or a destination may have, e.g. of "destination.type"; nil for any.
-// It panics for a key that is not in the table: callers name theirs in their source.
-func Values(key string) []string {
-	table, name, _ := strings.Cut(key, ".")
-	of := map[string]reflect.Type{"source": reflect.TypeFor[Source](), "destination": reflect.TypeFor[Destination]()}[table]
-	for f := range fieldsOf(of) {
-		if f.Tag.Get("key") == name {
-			return valuesOf(f)
-		}
-	}
-	panic("config: no key " + key)
-}
-
-// valuesOf returns the values that a key may have; nil for any.
-func valuesOf(f reflect.StructField) (values []string) {
-	for name := range strings.FieldsSeq(f.Tag.Get("values")) {
-		switch name {
-		case "@formats":
-			values = append(values, Formats()...)
-		case "@apis":
-			values = append(values, formats.APIs()...)
-		default:
-			values = append(values, name)
-		}
-	}
-	return values
 }
