@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,13 +79,22 @@ cluster { name: siembridge, listen: "127.0.0.1:%d", routes: [%s] }
 	return c
 }
 
+// nextPort is the port to be tried next. Servers are started again on their ports, so these lie below those that systems
+// give to whoever asks for any.
+var nextPort atomic.Int64
+
+// unusedPort returns a port that nobody uses, and that no other test was given.
 func unusedPort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	nextPort.CompareAndSwap(0, 20_000+rand.Int64N(8_000))
+	for range 2_000 {
+		port := int(nextPort.Add(1))
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 func (c *natsCluster) urls() (urls []string) {

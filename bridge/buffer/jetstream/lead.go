@@ -11,6 +11,9 @@ import (
 // memberLife is how long the servers keep what an instance told of itself; it is told anew with each beat.
 const memberLife = time.Minute
 
+// pokeTime is how long a change waits for others that come with it.
+const pokeTime = 50 * time.Millisecond
+
 // lead shows the others that this instance is there, and takes and gives up sources and lanes, until Close.
 func (b *Buffer) lead() {
 	tick := time.NewTicker(b.o.Beat)
@@ -21,6 +24,11 @@ func (b *Buffer) lead() {
 		select {
 		case <-tick.C:
 		case <-b.poked:
+			select { // what changes at once is told at once: sources that start together are shared together
+			case <-time.After(pokeTime):
+			case <-b.ctx.Done():
+				return
+			}
 			b.mu.Lock()
 			now, told := b.presence(), b.members[b.id]
 			due = told == nil || !slices.Equal(now.Sources, told.Sources) || !slices.Equal(now.Destinations, told.Destinations)
