@@ -20,11 +20,12 @@ import (
 
 // notHere are the command lines of the guides that this test does not run, by what they begin with, and why.
 var notHere = map[string]string{
-	"siembridge login":  "needs somebody to sign in; TestLogin has a stand-in",
-	"siembridge run":    "runs while the others do",
-	"siembridge help":   "names no command",
-	"siembridge bench":  "takes minutes; TestBench runs a short one",
-	"siembridge listen": "receives until it is stopped; TestListen",
+	"siembridge login":       "needs somebody to sign in; TestLogin has a stand-in",
+	"siembridge run":         "runs while the others do",
+	"siembridge help":        "names no command",
+	"siembridge bench":       "takes minutes; TestBench runs a short one",
+	"siembridge listen":      "receives until it is stopped; TestListen",
+	"siembridge buffer move": "wants servers of its own; TestMove in package bridge",
 }
 
 // needsStop are the commands that want the state directory to themselves.
