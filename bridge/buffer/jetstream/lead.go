@@ -3,13 +3,14 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 )
 
 // memberLife is how long the servers keep what an instance told of itself; it is told anew with each beat.
-const memberLife = time.Minute
+const memberLife = time.Hour
 
 // pokeTime is how long a change waits for others that come with it.
 const pokeTime = 50 * time.Millisecond
@@ -59,11 +60,18 @@ func (b *Buffer) beat(ctx context.Context) error {
 		b.mu.Unlock()
 		return errClosed
 	}
-	body, newest := encode(b.presence()), b.newest
+	body, newest, last := encode(b.presence()), b.newest, b.docs[ofMember+b.id].seq
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, max(b.o.Beat, time.Second))
 	defer cancel()
-	seq, err := b.commit(ctx, []message{{subject: ofMember + b.id, body: body, free: true, life: memberLife}})
+	// It replaces this instance's last one: if that is not there any more, the stream was set back.
+	seq, err := b.commit(ctx, []message{{subject: ofMember + b.id, body: body, expect: last, life: memberLife}})
+	if errors.Is(err, errConflict) {
+		if _, err := b.refresh(ctx, ofMember+b.id); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w (it is told again)", ErrAway)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -62,16 +63,22 @@ func (b *Buffer) ask(ctx context.Context, request map[string]any) (stored, error
 
 // refresh reads a state from the leader and takes it in.
 func (b *Buffer) refresh(ctx context.Context, subject string) (body []byte, err error) {
+	b.mu.Lock()
+	known := b.docs[subject].seq
+	b.mu.Unlock()
 	s, err := b.last(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if s.seq > 0 && s.seq < known && b.suspect(s.seq, known) {
+		return nil, errRolledBack
+	}
 	if s.seq > 0 {
 		b.apply(subject, s.seq, s.body)
-	} else if old := b.docs[subject]; old.seq > 0 && old.body == nil {
-		delete(b.docs, subject) // it had been forgotten, and is gone
+	} else if old := b.docs[subject]; old.seq > 0 && (old.body == nil || strings.HasPrefix(subject, ofMember)) {
+		delete(b.docs, subject) // it had been forgotten or is past its time, and is gone
 	}
 	return b.docs[subject].body, nil
 }
