@@ -40,12 +40,13 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 		return
 	case end.Kind == transport.EndFIN && halfClosed && w.allAcked(c):
 		w.answered(c.peer)
-		if carried > 0 { // what it read to the end came after the graces began: it lives
+		lives := carried > 0 && w.held == c.peer // what it read to the end came after the graces began
+		if carried > 0 {
 			for i := range w.graces {
 				w.graces[i].proving = time.Time{}
 			}
 		}
-		w.hold(w.ledger.ended(), c)
+		w.hold(w.ledger.ended(), c, lives)
 		w.rough = 0
 		w.recovered()
 		return
@@ -58,7 +59,7 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 	if end.Kind == transport.EndFIN && len(w.ledger.held) == 0 {
 		acked, known := w.ackedFrames(c)
 		if known && acked >= w.ledger.bytes && !halfClosed {
-			w.hold(w.ledger.ended(), c) // a receiver that closes after each burst; the next connection has to live
+			w.hold(w.ledger.ended(), c, false) // a receiver that closes after each burst; the next connection has to live
 			return
 		}
 		if known {
@@ -115,12 +116,17 @@ func (g gracePeriod) end() time.Time {
 	return g.began.Add(g.length)
 }
 
-// hold releases what is confirmed and starts the grace of the tail that the ledger now holds.
-func (w *Worker) hold(confirmed []item, c *peerConn) {
+// hold releases what is confirmed and starts the grace of the tail that the ledger now holds. lives: the receiver is known
+// to have lived on after the ends of the tails before.
+func (w *Worker) hold(confirmed []item, c *peerConn, lives bool) {
 	w.held = c.peer
 	survived, _ := w.survived(0)
 	for len(w.graces) < len(w.ledger.held) {
 		w.graces = append(w.graces, gracePeriod{began: time.Now(), length: max(grace, 2*c.RoundTrip())})
+	}
+	if lives {
+		outlived, of := w.ledger.outlived()
+		survived, w.graces = join(survived, outlived), w.graces[of:]
 	}
 	w.releaseConfirmed(join(survived, confirmed), len(survived) > 0)
 }

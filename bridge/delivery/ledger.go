@@ -122,6 +122,28 @@ func (l *ledger) survived() (confirmed []item) {
 	return confirmed
 }
 
+// outlived: a connection that was filled after the ends of the tails was read to its own end, so the receiver lived on. All
+// but the last 256 KiB of them are confirmed, whole tails only; of is how many. So however fast connections follow one
+// another, no more than that waits for a grace.
+func (l *ledger) outlived() (confirmed []item, of int) {
+	size := 0
+	for i := len(l.held) - 1; i >= 0; i-- {
+		for j := range l.held[i] {
+			size += len(l.held[i][j].frames)
+		}
+		if size > tailBytes && i < len(l.held)-1 {
+			of = i + 1
+			break
+		}
+	}
+	confirmed = join(l.held[:of]...)
+	clear(l.held[:of])
+	if l.held = l.held[of:]; of > 0 {
+		l.progress()
+	}
+	return confirmed, of
+}
+
 // survivedAll confirms every tail: the destination goes on without confirmation by close.
 func (l *ledger) survivedAll() (confirmed []item) {
 	confirmed = join(l.held...)

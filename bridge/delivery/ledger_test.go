@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write what the scripts give into the sc
 //	resend [COUNT]     records that have to be sent again are sent
 //	fin                the peer's FIN after our half-close
 //	survived           the next connection lived through the grace
+//	outlived           a connection that was filled after the ends of the tails was read to its end
 //	early ACKED        the peer's FIN before our half-close, ACKED bytes acknowledged
 //	lost               the peer ended it early, by RST or a TLS alert
 //	vanished           the peer is dead, or the way to it is cut
@@ -106,6 +107,8 @@ func ledgerCommand(t *testing.T, l *ledger, words []string) string {
 		confirmed = l.ended()
 	case "survived":
 		confirmed = l.survived()
+	case "outlived":
+		confirmed, _ = l.outlived()
 	case "early":
 		acked, _ := strconv.Atoi(words[1])
 		confirmed = l.early(acked)
@@ -194,8 +197,13 @@ func TestLedgerLosesNothing(t *testing.T) {
 			fill(rapid.IntRange(0, 12).Draw(t, "fill"))
 			switch rapid.SampledFrom([]string{"fin", "fin, dies after", "rst", "early"}).Draw(t, "end") {
 			case "fin":
+				filled := len(l.current) > 0
 				keep(l.current)
 				confirm(l.ended())
+				if filled {
+					outlived, _ := l.outlived()
+					confirm(outlived)
+				}
 				if rapid.Bool().Draw(t, "grace over") {
 					keep(join(l.held...))
 					for len(l.held) > 0 {
