@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -203,7 +204,32 @@ func (b *Buffer) tryIndex(path string) (err error) {
 			return err
 		}
 	}
-	return b.load()
+	if err := b.load(); err != nil {
+		return err
+	}
+	return tryWrite(b.db)
+}
+
+// tryWrite writes a row of each bucket as it is. So damage of pages that only writing touches shows while the index can
+// still be set aside, and not at the first commit. A full disk is no damage.
+func tryWrite(db *bolt.DB) error {
+	err := guard(func() error {
+		return db.Update(func(tx *bolt.Tx) error {
+			for _, name := range buckets {
+				bucket := tx.Bucket(name)
+				if key, value := bucket.Cursor().First(); value != nil {
+					if err := bucket.Put(bytes.Clone(key), bytes.Clone(value)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, errIndexDamaged) {
+		return err
+	}
+	return nil
 }
 
 // indexMissing tells a new buffer from one whose index was lost: that one has segments or a reserve.
