@@ -204,7 +204,7 @@ func (b *Buffer) tryIndex(path string) (err error) {
 			return err
 		}
 	}
-	if err := b.load(); err != nil {
+	if err := b.load(); err != nil || fresh {
 		return err
 	}
 	return tryWrite(b.db)
