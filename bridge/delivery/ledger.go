@@ -79,11 +79,6 @@ func (l *ledger) next() (item, bool) {
 	return it, true
 }
 
-// outstanding reports whether anything waits for its confirmation or to be sent again.
-func (l *ledger) outstanding() bool {
-	return len(l.current)+len(l.held)+len(l.again)+len(l.suspects) > 0
-}
-
 // ended: the peer closed after our half-close, or closed before it with everything acknowledged. It returns what is
 // confirmed now; the tail is held.
 func (l *ledger) ended() (confirmed []item) {

@@ -245,6 +245,11 @@ func TestLedgerLosesNothing(t *testing.T) {
 	})
 }
 
+// outstanding reports whether anything waits for its confirmation or to be sent again.
+func (l *ledger) outstanding() bool {
+	return len(l.current)+len(l.held)+len(l.again)+len(l.suspects) > 0
+}
+
 func TestItemsAreSentAgainAsTheyWere(t *testing.T) {
 	l := &ledger{}
 	first := item{number: 1, frames: []byte("<1>one\n"), events: 2}
