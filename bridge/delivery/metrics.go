@@ -102,8 +102,8 @@ func (m *Metrics) Shortened(name string, keys []string) {
 
 // LatencyTotal is the sum of the delivery latencies of a destination, in seconds, and their number.
 type LatencyTotal struct {
-	Sum   float64
-	Count uint64
+	Sum   float64 // seconds
+	Count uint64  // events
 }
 
 // Latency returns the delivery latency of each destination since the start.

@@ -12,27 +12,27 @@ import (
 
 // Pipeline is the Renderer of a destination: decode, filter, encode, header, frame. Render is used by one goroutine.
 type Pipeline struct {
-	Destination string
-	Encoder     formats.Encoder
-	Filter      *Filter // nil: everything passes
-	Header      syslog.Header
-	Framing     syslog.Framing
-	MaxLength   int    // bytes of one event with its header
-	Hostname    string // HOSTNAME of the header
-	Sources     map[string]SourceInfo
-	Status      bool // events of the bridge itself go to this destination, too
-	Quarantine  Quarantine
-	Quarantined func(source string) // counts a record that was set aside; nil: nobody does
-	Metrics     *Metrics
-	Logger      *slog.Logger
+	Destination string                // its name, for metrics and logs
+	Encoder     formats.Encoder       // the format with its mapping
+	Filter      *Filter               // nil: everything passes
+	Header      syslog.Header         // what all headers have in common
+	Framing     syslog.Framing        // how the end of an event is told
+	MaxLength   int                   // bytes of one event with its header
+	Hostname    string                // HOSTNAME of the header
+	Sources     map[string]SourceInfo // by name; one that is not here has the destination's HOSTNAME and nothing extra
+	Status      bool                  // events of the bridge itself go to this destination, too
+	Quarantine  Quarantine            // takes records that cannot be decoded, with the reason
+	Quarantined func(source string)   // counts a record that was set aside; nil: nobody does
+	Metrics     *Metrics              // counts what was filtered and shortened
+	Logger      *slog.Logger          // says which records could not be read
 
 	detection formats.Detection
 }
 
 // SourceInfo is what a source's configuration says of its events.
 type SourceInfo struct {
-	Hostname string // HOSTNAME of its events; "": the destination's
-	Extra    []formats.Pair
+	Hostname string         // HOSTNAME of its events; "": the destination's
+	Extra    []formats.Pair // fields of the source's configuration, in its order
 }
 
 // freshFor is how old a record may be when it is pulled for its users and addresses still to hold.

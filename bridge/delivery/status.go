@@ -22,15 +22,15 @@ const (
 
 // Status is a destination as the operator sees it.
 type Status struct {
-	Name      string
-	State     State
+	Name      string    // of the configuration
+	State     State     // see there
 	Since     time.Time // of State
 	Address   string    // of the last connection
 	Error     string    // last error with its remedy; "" when all is well
-	ErrorAt   time.Time
-	Confirm   string // "close", or "ack" when the receiver cannot confirm or is configured so
-	Delivered uint64 // events confirmed since the start
-	Last      time.Time
+	ErrorAt   time.Time // when Error was met last
+	Confirm   string    // "close", or "ack" when the receiver cannot confirm or is configured so
+	Delivered uint64    // events confirmed since the start
+	Last      time.Time // when events were last confirmed; zero: not since the start
 }
 
 // Status returns a snapshot.
@@ -128,8 +128,8 @@ const (
 // Sent is a record that was confirmed, as it was sent.
 type Sent struct {
 	At     time.Time // when it was confirmed
-	Source string
-	Frames []byte // with header and framing, the first 8 KiB of them
+	Source string    // name of the source
+	Frames []byte    // with header and framing, the first 8 KiB of them
 }
 
 // Recent returns the newest records that were confirmed, at most 10, oldest first.

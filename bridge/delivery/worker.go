@@ -45,22 +45,22 @@ type Quarantine interface {
 
 // Options describe a destination.
 type Options struct {
-	Name            string
-	Addresses       []string // host:port, tried in order
-	Acknowledge     bool     // confirm = "ack": released by TCP's acknowledgement, one lasting connection
-	ConfirmBytes    int      // a connection carries about so much
-	ConfirmInterval time.Duration
+	Name            string         // in metrics, logs and the status
+	Addresses       []string       // host:port, tried in order
+	Acknowledge     bool           // confirm = "ack": released by TCP's acknowledgement, one lasting connection
+	ConfirmBytes    int            // a connection carries about so much
+	ConfirmInterval time.Duration  // or is so old, before it is half-closed to be confirmed
 	ConfirmTimeout  time.Duration  // no progress: stalled; no answer by TCP: dead
 	RateLimit       int            // events per second; 0: none
 	Share           func() float64 // part of RateLimit that is this worker's, 0 to 1; nil: all of it
 
-	Dial       DialFunc
-	Queue      buffer.Queue
-	Renderer   Renderer
+	Dial       DialFunc     // makes the connections
+	Queue      buffer.Queue // what there is to deliver; Release is the only effect on it
+	Renderer   Renderer     // makes frames of records
 	Notes      buffer.Notes // remembers which receivers answer a half-close
-	Quarantine Quarantine
-	Logger     *slog.Logger
-	Metrics    *Metrics
+	Quarantine Quarantine   // takes records that the receiver does not, with ReasonRefused
+	Logger     *slog.Logger // says each change of state once
+	Metrics    *Metrics     // of all destinations
 }
 
 // Times that are not the operator's business.

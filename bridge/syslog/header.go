@@ -58,11 +58,11 @@ func ParseFormat(name string) (Format, error) {
 
 // Header is what the headers of one destination have in common.
 type Header struct {
-	Format   Format
-	Facility Facility
-	AppName  string // RFC 5424 APP-NAME, at most 48 printable ASCII characters
-	ProcID   string // RFC 5424 PROCID, at most 128; "": "-"
-	MsgID    string // RFC 5424 MSGID, at most 32; "": "-"
+	Format   Format   // of all headers
+	Facility Facility // of all headers
+	AppName  string   // RFC 5424 APP-NAME, at most 48 printable ASCII characters
+	ProcID   string   // RFC 5424 PROCID, at most 128; "": "-"
+	MsgID    string   // RFC 5424 MSGID, at most 32; "": "-"
 }
 
 // Append appends a header with the blank behind it. t is written in UTC, with three decimals where the form has

@@ -12,13 +12,13 @@ import (
 
 // Message is a received frame taken apart.
 type Message struct {
-	Format   Format
-	Facility Facility
-	Severity uint8
+	Format   Format    // None: the frame has no header
+	Facility Facility  // 0 to 23
+	Severity uint8     // 0 (emergency) to 7 (debug)
 	Time     time.Time // RFC 3164 has no year: it is 0 then
-	Hostname string
-	AppName  string
-	Payload  []byte // what follows the header
+	Hostname string    // "" where an RFC 5424 header has "-"
+	AppName  string    // RFC 5424 only; "" for "-"
+	Payload  []byte    // what follows the header
 }
 
 // Parse takes a frame apart. RFC 5424 is read by go-syslog, RFC 3164 here, since go-syslog gives neither message nor

@@ -29,8 +29,8 @@ const (
 
 // End is the end of a connection.
 type End struct {
-	Kind EndKind
-	Err  error // nil for EndFIN
+	Kind EndKind // what it says of the data
+	Err  error   // nil for EndFIN
 }
 
 // ByPeer reports whether the peer brought it about: by FIN, RST or a TLS alert. Otherwise its machine does not answer

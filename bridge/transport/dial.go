@@ -30,7 +30,7 @@ type TLS struct {
 	ServerName         string // "": the host of the address
 	Fingerprint        string // hexadecimal SHA-256 of the peer's certificate, instead of CA and name
 	MinVersion         string // "1.2" or "1.3"; "": 1.2
-	InsecureSkipVerify bool
+	InsecureSkipVerify bool   // trusts anybody; for tests
 }
 
 // Dialer opens connections. It may be used by several goroutines.

@@ -15,10 +15,10 @@ import (
 
 // DialError is a connection that could not be made: what happened, to whom, and what to do.
 type DialError struct {
-	Address string
+	Address string // host:port as configured
 	What    string // what happened
 	Remedy  string // what the operator does next
-	Err     error
+	Err     error  // the cause, for errors.Is
 }
 
 // Error returns all three on one line.

@@ -16,16 +16,16 @@ import (
 
 // Contents is what a buffer holds besides its records and keys, for carrying it over to another.
 type Contents struct {
-	ID           string // of this buffer, random
-	Checkpoints  map[string][]byte
-	Notes        []Note
-	Destinations []Reader
+	ID           string            // of this buffer, random
+	Checkpoints  map[string][]byte // by source, as the sources wrote them
+	Notes        []Note            // in no order
+	Destinations []Reader          // by name; open ones, and those that were closed less than 7 days ago
 }
 
 // Note is a fact that was noted.
 type Note struct {
-	Subject, Key string
-	Value        []byte
+	Subject, Key string // what it is about, and which of its facts
+	Value        []byte // at most 64 KiB
 }
 
 // Reader is where a destination stands.

@@ -15,10 +15,10 @@ import (
 // Damage is a part of the log that cannot be read. Its records are lost to those destinations that had not taken
 // them; appended again, as far as Microsoft still has them, they are stored anew.
 type Damage struct {
-	Segment uint64
-	Offset  int64
-	Bytes   int64
-	Cause   string
+	Segment uint64 // its number, which in hexadecimal is its file's name
+	Offset  int64  // where it begins, in bytes of the segment
+	Bytes   int64  // how long it is; what follows can be read
+	Cause   string // what is wrong with it
 }
 
 // Report says what was found damaged, on opening a buffer and since.

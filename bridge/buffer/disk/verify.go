@@ -15,11 +15,11 @@ import (
 
 // Findings is what Verify and Export have seen of a buffer.
 type Findings struct {
-	Segments int
-	Records  int64 // that can be read
-	Bytes    int64 // of the log, as committed
-	Tail     int64 // bytes behind the end of the log, which the next opening cuts off; a crash leaves them
-	Index    string
+	Segments int      // files of the log
+	Records  int64    // that can be read
+	Bytes    int64    // of the log, as committed
+	Tail     int64    // bytes behind the end of the log, which the next opening cuts off; a crash leaves them
+	Index    string   // what is wrong with the index; "": nothing
 	Damage   []Damage // parts of the log that cannot be read, 100 at most
 	Parts    int      // all such parts
 }

@@ -20,11 +20,15 @@ type FS interface {
 
 // File is an open file of the log.
 type File interface {
+	// ReadAt reads as io.ReaderAt says.
 	ReadAt(p []byte, off int64) (int, error)
+	// WriteAt writes as io.WriterAt says. What was written is durable after Sync alone.
 	WriteAt(p []byte, off int64) (int, error)
+	// Truncate sets the size; durable after Sync alone.
 	Truncate(size int64) error
 	// Sync makes data and size durable.
 	Sync() error
+	// Close gives the file up, without Sync.
 	Close() error
 }
 
