@@ -26,6 +26,8 @@ type Buffer struct {
 	seed   uint32
 	logger *slog.Logger
 
+	version uint32 // of the format that the index says
+
 	requests chan *request
 	closing  chan struct{}
 	close    sync.Once

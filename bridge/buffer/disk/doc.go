@@ -11,10 +11,13 @@
 // # Versions
 //
 // formatVersion is the version of all this. It stands in the index, in a row whose layout is the same in all versions,
-// and in the header of each segment. Open refuses any other version before it changes a file: an older siembridge
-// never reads, cuts or rebuilds what a newer one wrote. A version that changes the format raises the number, brings
-// older directories up to it when it opens them, and is tested with those in testdata/state-*, of which each version
-// leaves one.
+// and in the header of each segment. Open refuses a newer version before it changes a file: an older siembridge never
+// reads, cuts or rebuilds what a newer one wrote. A version that changes the format raises the number, brings older
+// directories up to it when it opens them (raise.go), and is tested with those in testdata/state-*, of which each
+// version leaves one. The formats so far:
+//
+//	1  a generation of keys has a row for each key
+//	2  a generation of keys has a row for all keys that begin with the same twelve bits (keys.go)
 //
 // # One commit
 //

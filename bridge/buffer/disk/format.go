@@ -52,7 +52,8 @@ import (
 // written into an alert's text can never be taken for a frame when a damaged segment is searched for the next one.
 const (
 	segmentMagic  = "siemseg\n"
-	formatVersion = 1
+	formatVersion = 2 // see the list in doc.go
+	oldestFormat  = 1 // that is read and brought up to this one
 
 	segmentHeader = 40
 	frameHeader   = 12

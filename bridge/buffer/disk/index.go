@@ -115,41 +115,49 @@ func createIndex(db *bolt.DB, id logID, e end) error {
 				return err
 			}
 		}
-		format := seal(keyFormat, append(binary.LittleEndian.AppendUint32(nil, formatVersion), id[:]...))
-		if err := tx.Bucket(bucketMeta).Put(keyFormat, format); err != nil {
+		if err := tx.Bucket(bucketMeta).Put(keyFormat, formatRow(id, formatVersion)); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketMeta).Put(keyEnd, e.row())
 	})
 }
 
-// checkFormat reads version and log id. fresh says that the index was never written.
-func checkFormat(tx *bolt.Tx, path string) (id logID, fresh bool, err error) {
+// checkFormat reads log id and version, which is 0 for an index that was never written.
+func checkFormat(tx *bolt.Tx, path string) (id logID, version uint32, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
-			return id, false, damaged("its format is missing")
+			return id, 0, damaged("its format is missing")
 		}
-		return id, true, nil
+		return id, 0, nil
 	}
 	format, ok := unseal(keyFormat, meta.Get(keyFormat))
 	if !ok || len(format) < 12 {
-		return id, false, damaged("its format is missing")
+		return id, 0, damaged("its format is missing")
 	}
-	if v := binary.LittleEndian.Uint32(format); v != formatVersion {
-		return id, false, otherFormat(path, v)
+	version = binary.LittleEndian.Uint32(format)
+	if err := readable(path, version); err != nil {
+		return id, 0, err
 	}
 	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
-			return id, false, damaged("its " + string(name) + " are missing")
+			return id, 0, damaged("its " + string(name) + " are missing")
 		}
 	}
-	return logID(format[4:12]), false, nil
+	return logID(format[4:12]), version, nil
 }
 
-// otherFormat refuses a buffer that another version of siembridge wrote.
-func otherFormat(path string, version uint32) error {
-	return fmt.Errorf("the buffer in %s has format %d and this siembridge reads format %d; nothing in it was changed: "+
+// formatRow is the row that checkFormat reads.
+func formatRow(id logID, version uint32) []byte {
+	return seal(keyFormat, append(binary.LittleEndian.AppendUint32(nil, version), id[:]...))
+}
+
+// readable refuses a buffer that a newer version of siembridge wrote.
+func readable(path string, version uint32) error {
+	if version >= oldestFormat && version <= formatVersion {
+		return nil
+	}
+	return fmt.Errorf("the buffer in %s has format %d and this siembridge reads formats up to %d; nothing in it was changed: "+
 		"use the version of siembridge that wrote it, or newer, or give another state_dir", path, version, formatVersion)
 }
 

@@ -139,6 +139,13 @@ func (b *Buffer) open() error {
 		b.reserve.size = 1
 	}
 	b.reserve.hold()
+	err = b.raise()
+	if isFull(err) && b.reserve.give() {
+		err = b.raise()
+	}
+	if err != nil {
+		return explain(b.dir, err)
+	}
 	return b.dateClosed()
 }
 
@@ -186,15 +193,16 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	if b.db, err = openIndex(path, b.opts.Simulated); err != nil {
 		return err
 	}
-	fresh := false
 	err = b.view(func(tx *bolt.Tx) error {
-		b.id, fresh, err = checkFormat(tx, path)
+		b.id, b.version, err = checkFormat(tx, path)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	fresh := b.version == 0
 	if fresh {
+		b.version = formatVersion
 		rand.Read(b.id[:])
 		err := guard(func() error { return createIndex(b.db, b.id, end{next: 1, segment: 1}) })
 		if err != nil {

@@ -38,9 +38,10 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w, and it cannot be set aside: %w", cause, err)
 	}
-	if err == nil {
-		b.report.Aside = aside
+	if err != nil {
+		aside = "" // there was none
 	}
+	b.report.Aside = aside
 	b.logger.Error("the buffer's index is rebuilt from the log", "cause", cause, "aside", aside)
 	made := path + ".new"
 	if err := vfs.Remove(vfs.System{}, made); err != nil {
@@ -64,6 +65,7 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	if b.db, err = openIndex(path, b.opts.Simulated); err != nil {
 		return err
 	}
+	b.version = formatVersion
 	return b.load()
 }
 
@@ -80,7 +82,7 @@ type rebuilder struct {
 }
 
 func (r *rebuilder) run() error {
-	if err := r.b.arrange(); err != nil {
+	if err := errors.Join(r.b.arrange(), r.b.raiseSegments()); err != nil {
 		return err
 	}
 	ids, err := listSegments(r.b.logDir)
@@ -100,8 +102,10 @@ func (r *rebuilder) run() error {
 	return r.write()
 }
 
-// findID takes the buffer's random number from the first segment whose header is whole.
+// findID takes the buffer's random number from the first segment whose header is whole, and refuses a buffer of which
+// a newer version has written a segment.
 func (r *rebuilder) findID(ids []uint64) error {
+	found := false
 	for _, id := range ids {
 		head, err := readHead(segmentPath(r.b.logDir, id))
 		if err != nil {
@@ -111,13 +115,16 @@ func (r *rebuilder) findID(ids []uint64) error {
 		if err != nil {
 			continue
 		}
-		if version != formatVersion {
-			return otherFormat(r.b.dir, version)
+		if err := readable(r.b.dir, version); err != nil {
+			return err
 		}
-		r.b.id = logID
-		return nil
+		if !found {
+			r.b.id, found = logID, true
+		}
 	}
-	rand.Read(r.b.id[:])
+	if !found {
+		rand.Read(r.b.id[:])
+	}
 	return nil
 }
 

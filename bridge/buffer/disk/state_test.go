@@ -22,9 +22,9 @@ import (
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
-// testdata/state-1 is a state directory as the first version leaves it, for all later versions to be tested against.
-// When the format changes, -write-state writes a directory of the new format beside it; the old ones are never
-// written again.
+// testdata/state-* are state directories as earlier versions leave them, for all later versions to be tested against;
+// testdata/README.md tells how they were made. When the format changes, -write-state writes one of the new format beside
+// them.
 var writeState = flag.String("write-state", "", "write a state directory of this version to that folder, e.g. testdata/state-2")
 
 const (
@@ -336,7 +336,7 @@ func TestNewerFormat(t *testing.T) {
 				b.Close()
 				t.Fatal("it is opened")
 			}
-			for _, want := range []string{"format 2", "reads format 1", "nothing in it was changed", "use the version of siembridge that wrote it"} {
+			for _, want := range []string{fmt.Sprint("format ", formatVersion+1), fmt.Sprint("reads formats up to ", formatVersion), "nothing in it was changed", "use the version of siembridge that wrote it"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q does not say %q", err, want)
 				}

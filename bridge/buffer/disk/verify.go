@@ -128,8 +128,12 @@ func (b *Buffer) readIndex(whole bool) error {
 		defer db.Close()
 		b.db = db
 		err = db.View(func(tx *bolt.Tx) error {
-			if _, fresh, err := checkFormat(tx, path); err != nil || fresh {
-				return errors.Join(err, damagedIf(fresh, "it is empty"))
+			_, version, err := checkFormat(tx, path)
+			if err != nil {
+				return err
+			}
+			if version == 0 {
+				return damaged("it is empty")
 			}
 			if !whole {
 				return nil
@@ -147,13 +151,6 @@ func (b *Buffer) readIndex(whole bool) error {
 		}
 		return b.load()
 	})
-}
-
-func damagedIf(is bool, what string) error {
-	if is {
-		return damaged(what)
-	}
-	return nil
 }
 
 // segment goes through one file; s is what the index says of it, nil when the index does not know it.
