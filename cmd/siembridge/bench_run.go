@@ -169,6 +169,10 @@ func countFrames(config *tls.Config) (*frameCounter, error) {
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
+	return countFramesOf(l), nil
+}
+
+func countFramesOf(l net.Listener) *frameCounter {
 	c := &frameCounter{listener: l}
 	c.conns.Go(func() {
 		for {
@@ -179,7 +183,7 @@ func countFrames(config *tls.Config) (*frameCounter, error) {
 			c.conns.Go(func() { c.count(conn) })
 		}
 	})
-	return c, nil
+	return c
 }
 
 func (c *frameCounter) count(conn net.Conn) {

@@ -1,0 +1,195 @@
+//go:build peers
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/siembridge/siembridge/bridge/emulator"
+)
+
+// TestGrowthRecords tells what a backlog costs by the records in it, from 10^4 by tens up to -count: storing them while
+// the SIEM is away, and then starting anew and draining them. Records are of the SIEM shape, each a key of its own, and
+// are made while they are stored. 10^7 take 20 GB of disk; give -dir a folder on the disk that is meant.
+func TestGrowthRecords(t *testing.T) {
+	t.Logf("| records | store: CPU s per 100,000, rate, peak RssAnon MB | log, index: bytes a record | start to first event | drain: CPU s per 100,000, rate, peak RssAnon MB |")
+	for n := 10_000; n <= *peersCount; n *= 10 {
+		g := newGrowth(t)
+		stored := g.store(n)
+		log, index := g.disk("log"), g.disk("index.db")
+		drained, first := g.drain(n)
+		t.Logf("| %d | %s | %d, %d | %v | %s |", n, stored.row(n), log/int64(n), index/int64(n), first.Round(time.Millisecond), drained.row(n))
+		if err := os.RemoveAll(g.dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// growth is a daemon that reads records from standard input.
+type growth struct {
+	t             *testing.T
+	dir, config   string
+	siem, metrics string // addresses
+}
+
+func newGrowth(t *testing.T) *growth {
+	dir, err := os.MkdirTemp(*peersDir, "siembridge-growth-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	g := &growth{t: t, dir: dir, config: filepath.Join(dir, "siembridge.toml"), siem: freeAddress(t), metrics: freeAddress(t)}
+	text := fmt.Sprintf("state_dir = %q\n[log]\nlevel = \"error\"\n[admin]\nlisten = %q\n[buffer]\nmax_size = \"100GiB\"\n[[source]]\nname = \"file\"\napi = \"file\"\npath = \"-\"\n"+
+		"[[destination]]\nname = \"siem\"\ntype = \"generic\"\nformat = \"cef:0\"\nheader = \"rfc3164\"\nframing = \"newline\"\ntransport = \"tcp\"\naddress = %q\n",
+		filepath.Join(dir, "state"), g.metrics, g.siem)
+	if err := os.WriteFile(g.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// turn is what one run of the daemon took.
+type turn struct {
+	cpu, wall time.Duration
+	memory    int64
+}
+
+func (u turn) row(n int) string {
+	return fmt.Sprintf("%.2f, %.0f/s, %.0f", u.cpu.Seconds()*100_000/float64(n), float64(n)/u.wall.Seconds(), float64(u.memory)/1e6)
+}
+
+// run runs the daemon over what is written, until it ends or is ended by during. Its log says nothing but errors, of
+// which the SIEM that is away is none.
+func (g *growth) run(in io.Reader, during func(p *os.Process, start time.Time)) (u turn) {
+	cmd := exec.CommandContext(g.t.Context(), buildBinary(g.t), "run", "--config", g.config)
+	var log bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &log, &log
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	memory := watchMemory(cmd.Process.Pid)
+	during(cmd.Process, start)
+	err := cmd.Wait()
+	u = turn{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), wall: time.Since(start), memory: memory()}
+	if err != nil {
+		g.t.Fatalf("%v\n%s", err, log.Bytes())
+	}
+	return u
+}
+
+var pendingMetric = regexp.MustCompile(`(?m)^siembridge_buffer_records\{destination="siem"\} (\S+)$`)
+
+// store has n records stored; nobody listens.
+func (g *growth) store(n int) turn {
+	r, w, err := os.Pipe()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		defer w.Close()
+		writeDetections(w, n)
+	}()
+	var stored time.Duration
+	u := g.run(r, func(p *os.Process, start time.Time) {
+		for want := fmt.Sprintf("%g", float64(n)); ; time.Sleep(10 * time.Millisecond) {
+			answer, err := http.Get("http://" + g.metrics + "/metrics")
+			if err != nil {
+				continue // not up yet
+			}
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if m := pendingMetric.FindSubmatch(text); m != nil && string(m[1]) == want {
+				break
+			}
+			if g.t.Context().Err() != nil {
+				break
+			}
+		}
+		stored = time.Since(start)
+		_ = p.Signal(syscall.SIGTERM)
+	})
+	u.wall = stored
+	return u
+}
+
+// drain starts the daemon anew, with a SIEM that listens and nothing to pull.
+func (g *growth) drain(n int) (u turn, first time.Duration) {
+	l, err := net.Listen("tcp", g.siem)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	receiver := countFramesOf(l)
+	defer receiver.close()
+	none, err := os.Open(os.DevNull)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer none.Close()
+	u = g.run(none, func(_ *os.Process, start time.Time) {
+		ctx, cancel := context.WithTimeout(g.t.Context(), time.Minute)
+		defer cancel()
+		for receiver.frames.Load() == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		first = time.Since(start)
+	})
+	if got := receiver.frames.Load(); got != int64(n) {
+		g.t.Fatalf("%d events arrived of %d", got, n)
+	}
+	return u, first
+}
+
+// disk returns the bytes of a file or folder of the buffer.
+func (g *growth) disk(name string) (size int64) {
+	err := filepath.WalkDir(filepath.Join(g.dir, "state", "buffer", name), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return size
+}
+
+// writeDetections writes n records of the SIEM shape that differ in their ids; a thousand differ in the rest.
+func writeDetections(w io.Writer, n int) {
+	generator, out := emulator.NewGenerator(1, false), bufio.NewWriterSize(w, 64<<10)
+	var pieces [][]string
+	for range 1000 {
+		r := generator.Record("detections", time.Now().Add(-time.Hour))
+		pieces = append(pieces, strings.Split(string(r.JSON())+"\n", r.ID))
+	}
+	for i := range n {
+		id := fmt.Sprintf("da%018d_%d", i, 1_000_000_000+i)
+		for j, piece := range pieces[i%len(pieces)] {
+			if j > 0 {
+				out.WriteString(id)
+			}
+			out.WriteString(piece)
+		}
+	}
+	_ = out.Flush() // the daemon may have failed
+}
