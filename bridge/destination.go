@@ -131,7 +131,7 @@ func (b *Bridge) open(d *runningDestination) error {
 	}
 	if b.sharing != nil && d.queue.replay != nil {
 		d.queue.replay = nil // another instance may run it still
-		b.log.Warn("a replay was under way when an instance ended; where instances share a buffer it is not taken up again. Ask for the rest with siembridge replay", "destination", c.Name)
+		b.log.Warn("a replay was under way when an instance ended; where instances share a buffer it is not taken up again; ask for the rest with siembridge replay", "destination", c.Name)
 	}
 	dial := b.options.Dial
 	if dial == nil {
@@ -184,8 +184,8 @@ func certificates(one *admin.Destination, peer, own, now time.Time) {
 	near := func(end time.Time) bool { return !end.IsZero() && end.Sub(now) < certificateWarning }
 	switch {
 	case near(own):
-		one.Warning = fmt.Sprintf("the client certificate ends on %s. Put a new one into tls.cert_file and tls.key_file; it is picked up by itself", own.Format(time.DateOnly))
+		one.Warning = fmt.Sprintf("the client certificate ends on %s; put a new one into tls.cert_file and tls.key_file, it is picked up by itself", own.Format(time.DateOnly))
 	case near(peer):
-		one.Warning = fmt.Sprintf("the receiver's certificate ends on %s. Renew it there; nothing can be delivered afterwards", peer.Format(time.DateOnly))
+		one.Warning = fmt.Sprintf("the receiver's certificate ends on %s; renew it there, nothing can be delivered afterwards", peer.Format(time.DateOnly))
 	}
 }

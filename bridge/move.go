@@ -51,7 +51,7 @@ func Move(ctx context.Context, c *config.Config) (m Moved, err error) {
 	}
 	m.Aside = dir + ".moved"
 	if err := os.Rename(dir, m.Aside); err != nil {
-		return m, fmt.Errorf("all is carried over, but %s cannot be renamed: %w. Rename it by hand", dir, err)
+		return m, fmt.Errorf("all is carried over, but %s cannot be renamed: %w; rename it by hand", dir, err)
 	}
 	return m, nil
 }

@@ -77,7 +77,7 @@ func (b *Bridge) arrived(source, state string) (newest time.Time, stale string) 
 	b.arrivals(source, func(a *arrivals) {
 		newest = a.Last
 		if is, quiet, usual := a.stale(time.Now()); is && state == "ok" {
-			stale = fmt.Sprintf("it answers, but has brought nothing new for %s; its longest silence of the last 14 days was %s. Look in the portal whether there are newer alerts, and at the permissions of the app",
+			stale = fmt.Sprintf("it answers, but has brought nothing new for %s; its longest silence of the last 14 days was %s; look in the portal whether there are newer alerts, and at the permissions of the app",
 				quiet.Round(time.Minute), usual.Round(time.Minute))
 		}
 	})

@@ -122,7 +122,7 @@ func JetStreamOptions(c *config.Config, o Options, registerer prometheus.Registe
 // OpenStopped opens the buffer of a configuration whose bridge does not run; where there is none, that is the error.
 func OpenStopped(c *config.Config) (Store, error) {
 	if _, err := os.Stat(c.StateDir); err != nil {
-		return nil, fmt.Errorf("state_dir: %w; siembridge has not run with this configuration yet", err)
+		return nil, fmt.Errorf("state_dir %s: %w; siembridge has not run with this configuration yet", c.StateDir, err)
 	}
 	return openStore(c, Options{}, nil)
 }

@@ -67,7 +67,7 @@ func (p *parser) checkJetStream(c *Config) {
 		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || parsed.Scheme != "nats" && parsed.Scheme != "tls" {
 			p.fail(at+"urls", "a server is nats://host:port or tls://host:port")
 		} else if parsed.User != nil {
-			p.fail(at+"urls", "a user or token does not belong here: it would be shown with the address. Use credentials_file, or a client certificate")
+			p.fail(at+"urls", "a user or token does not belong here: it would be shown with the address; use credentials_file, or a client certificate")
 		}
 	}
 	if j.Replicas != 1 && j.Replicas != 3 && j.Replicas != 5 {

@@ -169,7 +169,7 @@ func endError(p *peer, end *transport.End) error {
 type uncleanError struct{ address, reason string }
 
 func (e *uncleanError) Error() string {
-	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); what it may not have read is sent again. Check the receiver"
+	return e.address + ": the receiver ended the connection before it had read everything (" + e.reason + "); what it may not have read is sent again, check its log for why"
 }
 
 // graceOver releases the tails whose grace is over, and returns when the next one is; zero: none is waiting. With late it

@@ -245,7 +245,7 @@ func probeError(p *peer, end *transport.End) error {
 	}
 	return &transport.DialError{Address: p.address, Err: end.Err,
 		What:   "takes connections and resets them, even an empty one, so it can confirm nothing; nothing is sent",
-		Remedy: "Look into its log for why, and whether a load balancer in between has a receiver behind it. A receiver that always ends so needs confirm = \"ack\""}
+		Remedy: "check its log for why, and whether a load balancer in between has a receiver behind it; a receiver that always ends so needs confirm = \"ack\""}
 }
 
 // answered notes that the receiver confirms.

@@ -100,7 +100,7 @@ type stalledError struct {
 }
 
 func (e *stalledError) Error() string {
-	return e.address + ": the receiver has read nothing for " + e.time.String() + ", but its TCP answers; waiting. Check the receiver's load and queues"
+	return e.address + ": the receiver has read nothing for " + e.time.String() + ", but its TCP answers; nothing is lost, check its load and queues"
 }
 
 func (w *Worker) delivered(items []item) {

@@ -366,7 +366,7 @@ func TestWorkerStalled(t *testing.T) {
 				siem.Stop()
 				r.store.put(3000, 900)
 				<-time.After(3 * time.Hour)
-				if s := r.worker.Status(); s.State != StateStalled || !strings.Contains(s.Error, "Check the receiver") {
+				if s := r.worker.Status(); s.State != StateStalled || !strings.Contains(s.Error, "check its load") {
 					t.Errorf("status %+v", s)
 				}
 				if n := strings.Count(r.log.String(), "destination is stalled"); n != 1 {

@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.Summary
 	}
-	return e.Summary + ": " + e.Remedy
+	return e.Summary + "; " + e.Remedy
 }
 
 // Unwrap returns the network's error, if it was that.

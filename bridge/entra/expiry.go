@@ -38,11 +38,11 @@ func (e Expiry) Warning(now time.Time) string {
 	case e.End.IsZero() || left > e.Notice:
 		return ""
 	case left <= 0:
-		return fmt.Sprintf("%s has ended on %s: %s", e.What, e.End.UTC().Format(time.DateOnly), e.Remedy)
+		return fmt.Sprintf("%s has ended on %s; %s", e.What, e.End.UTC().Format(time.DateOnly), e.Remedy)
 	case left < 48*time.Hour:
-		return fmt.Sprintf("%s ends in %d hours: %s", e.What, int(left.Hours()), e.Remedy)
+		return fmt.Sprintf("%s ends in %d hours; %s", e.What, int(left.Hours()), e.Remedy)
 	}
-	return fmt.Sprintf("%s ends in %d days, on %s: %s", e.What, int(left.Hours()/24), e.End.UTC().Format(time.DateOnly), e.Remedy)
+	return fmt.Sprintf("%s ends in %d days, on %s; %s", e.What, int(left.Hours()/24), e.End.UTC().Format(time.DateOnly), e.Remedy)
 }
 
 // Earlier returns the expiry that comes first; one that is not known comes last.

@@ -21,10 +21,10 @@ func TestWarning(t *testing.T) {
 	}{
 		{15 * day, ""},
 		{14*day + time.Second, ""},
-		{14 * day, "the certificate ends in 14 days, on 2027-01-31: make another"},
-		{47 * time.Hour, "the certificate ends in 47 hours: make another"},
-		{0, "the certificate has ended on 2027-01-31: make another"},
-		{-day, "the certificate has ended on 2027-01-31: make another"},
+		{14 * day, "the certificate ends in 14 days, on 2027-01-31; make another"},
+		{47 * time.Hour, "the certificate ends in 47 hours; make another"},
+		{0, "the certificate has ended on 2027-01-31; make another"},
+		{-day, "the certificate has ended on 2027-01-31; make another"},
 	} {
 		if got := e.Warning(end.Add(-test.before)); got != test.want {
 			t.Errorf("%s before: %q, want %q", test.before, got, test.want)

@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.Message
 	}
-	return e.Message + ": " + e.Remedy
+	return e.Message + "; " + e.Remedy
 }
 
 // Unwrap returns what lies beneath, if anything.

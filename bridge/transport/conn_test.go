@@ -265,7 +265,7 @@ func TestRefusals(t *testing.T) {
 		"another authority":   {transport.Options{TLS: &transport.TLS{CAFile: other.file}}, serve(t, good, readAll), "not trusted here", "tls.ca_file"},
 		"the system's alone":  {transport.Options{TLS: &transport.TLS{}}, serve(t, good, readAll), "not trusted here", "tls.ca_file"},
 		"another name":        {transport.Options{TLS: &transport.TLS{CAFile: ca.file, ServerName: "siem.example"}}, serve(t, good, readAll), "for another name", "tls.server_name"},
-		"expired":             {trusting, serve(t, ca.server(t, time.Now().Add(-time.Hour), "127.0.0.1"), readAll), "has expired", "Renew it"},
+		"expired":             {trusting, serve(t, ca.server(t, time.Now().Add(-time.Hour), "127.0.0.1"), readAll), "has expired", "renew it"},
 		"another fingerprint": {transport.Options{TLS: &transport.TLS{Fingerprint: strings.Repeat("0f", 32)}}, serve(t, good, readAll), hex.EncodeToString(print[:]), "tls.fingerprint"},
 		"its fingerprint":     {transport.Options{TLS: &transport.TLS{Fingerprint: strings.ToUpper(hex.EncodeToString(print[:]))}}, serve(t, good, readAll), "", ""},
 		"not verified":        {transport.Options{TLS: &transport.TLS{InsecureSkipVerify: true}}, serve(t, good, readAll), "", ""},

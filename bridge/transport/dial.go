@@ -119,7 +119,7 @@ func (d *Dialer) Dial(ctx context.Context, address, resolved string) (*Conn, err
 	if d.pair != nil {
 		if err := d.pair.use(config); err != nil {
 			_ = c.Close()
-			return nil, &DialError{address, "the client certificate cannot be read: " + err.Error(), "Mend tls.cert_file and tls.key_file", err}
+			return nil, &DialError{address, "the client certificate cannot be read: " + err.Error(), "mend tls.cert_file and tls.key_file", err}
 		}
 	}
 	secure := tls.Client(tcp, config)

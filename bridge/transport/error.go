@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// DialError is a connection that could not be made: what happened, to whom, and what to do.
+// DialError is a connection that could not be made: to whom, what happened, and what to do.
 type DialError struct {
 	Address string // host:port as configured
 	What    string // what happened
@@ -22,7 +22,7 @@ type DialError struct {
 }
 
 // Error returns all three on one line.
-func (e *DialError) Error() string { return e.Address + ": " + e.What + ". " + e.Remedy }
+func (e *DialError) Error() string { return e.Address + ": " + e.What + "; " + e.Remedy }
 
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
@@ -43,33 +43,33 @@ func explain(address string, err error) error {
 	var print *fingerprintError
 	switch {
 	case errors.As(err, &dns):
-		e.What, e.Remedy = "there is no such host: "+dns.Name, "Check the name in address, and this machine's DNS"
+		e.What, e.Remedy = "there is no such host: "+dns.Name, "check the name in address, and this machine's DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.What, e.Remedy = "connection refused", "Check that the receiver listens on this port"
+		e.What, e.Remedy = "connection refused", "check that the receiver listens on this port"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		e.What, e.Remedy = "no route to the receiver", "Check routing and firewalls between here and there"
+		e.What, e.Remedy = "no route to the receiver", "check routing and firewalls between here and there"
 	case errors.As(err, &record):
-		e.What, e.Remedy = "the receiver speaks no TLS on this port", "Give the port of its TLS listener, or set transport = \"tcp\""
+		e.What, e.Remedy = "the receiver speaks no TLS on this port", "give the port of its TLS listener, or set transport = \"tcp\""
 	case errors.As(err, &print):
-		e.What, e.Remedy = print.Error(), "If that is the receiver's, put it into tls.fingerprint"
+		e.What, e.Remedy = print.Error(), "if that is the receiver's, put it into tls.fingerprint"
 	case errors.As(err, &host):
-		e.What, e.Remedy = "the receiver's certificate is for another name: "+host.Error(), "Set tls.server_name to a name in the certificate, or give address that name"
+		e.What, e.Remedy = "the receiver's certificate is for another name: "+host.Error(), "set tls.server_name to a name in the certificate, or give address that name"
 	case errors.As(err, &authority):
-		e.What, e.Remedy = "the receiver's certificate is signed by an authority that is not trusted here", "Put that authority's certificate into tls.ca_file, or the receiver's fingerprint into tls.fingerprint"
+		e.What, e.Remedy = "the receiver's certificate is signed by an authority that is not trusted here", "put that authority's certificate into tls.ca_file, or the receiver's fingerprint into tls.fingerprint"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		e.What, e.Remedy = "the receiver's certificate has expired or is not valid yet: "+invalid.Detail, "Renew it on the receiver, and check the clocks"
+		e.What, e.Remedy = "the receiver's certificate has expired or is not valid yet: "+invalid.Detail, "renew it on the receiver, and check the clocks"
 	case errors.As(err, &invalid):
-		e.What, e.Remedy = "the receiver's certificate is not valid: "+invalid.Error(), "Renew it on the receiver"
+		e.What, e.Remedy = "the receiver's certificate is not valid: "+invalid.Error(), "renew it on the receiver"
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert; its type is not exported
 		e.What, e.Remedy = "the receiver refused TLS: "+op.Err.Error(), refusal(op.Err.Error())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		e.What, e.Remedy = "no answer", "Check address and port, and firewalls in between"
+		e.What, e.Remedy = "no answer", "check address and port, and firewalls in between"
 	case errors.Is(err, syscall.ECONNRESET):
-		e.What, e.Remedy = "the receiver reset the connection at once", "Check that it is ready, that its limits on senders allow this one, and whether it wants TLS"
+		e.What, e.Remedy = "the receiver reset the connection at once", "check that it is ready, that its limits on senders allow this one, and whether it wants TLS"
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
-		e.What, e.Remedy = fmt.Sprint(err), "Check the receiver"
+		e.What, e.Remedy = fmt.Sprint(err), "check the receiver"
 	}
 	return e
 }
@@ -77,7 +77,7 @@ func explain(address string, err error) error {
 // explainHandshake words an error of the TLS handshake, when TCP is connected already. A listener of plain text mostly
 // waits in silence for a line feed, or ends the connection over what it takes for an event.
 func explainHandshake(address string, err error) error {
-	const remedy = "Check that this is the port of its TLS listener, or set transport = \"tcp\" for plain TCP"
+	const remedy = "check that this is the port of its TLS listener, or set transport = \"tcp\" for plain TCP"
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return &DialError{address, "TCP is connected, but the receiver does not answer the TLS handshake", remedy, err}
@@ -94,9 +94,9 @@ func refusal(alert string) string {
 		strings.Contains(alert, "unknown certificate"), strings.Contains(alert, "expired certificate"),
 		strings.Contains(alert, "revoked certificate"), strings.Contains(alert, "unsupported certificate"),
 		strings.Contains(alert, "access denied"):
-		return "It asks for a client certificate that it trusts: set tls.cert_file and tls.key_file, or renew them"
+		return "it asks for a client certificate that it trusts: set tls.cert_file and tls.key_file, or renew them"
 	case strings.Contains(alert, "protocol version"):
-		return "It speaks no version of TLS that is allowed here: set tls.min_version lower, or enable TLS 1.2 or 1.3 on it"
+		return "it speaks no version of TLS that is allowed here: set tls.min_version lower, or enable TLS 1.2 or 1.3 on it"
 	}
-	return "Check its log, tls.server_name, tls.min_version, and tls.cert_file if it asks for a client certificate"
+	return "check its log, tls.server_name, tls.min_version, and tls.cert_file if it asks for a client certificate"
 }

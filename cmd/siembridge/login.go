@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/siembridge/siembridge/bridge"
+	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/entra"
 	"github.com/siembridge/siembridge/bridge/source"
@@ -91,8 +92,8 @@ func (l login) run(ctx context.Context, cfg *config.Config, s *config.Source) er
 		return fmt.Errorf("source %s: %w", s.Name, err)
 	}
 	// Before anybody signs in for nothing: is there a place for the token?
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
+	if err := disk.MakeDir(cfg.StateDir); err != nil {
+		return fmt.Errorf("state_dir %s: %w", cfg.StateDir, err)
 	}
 	keeper, done, err := bridge.OpenKeeper(cfg)
 	if err != nil {
@@ -104,7 +105,7 @@ func (l login) run(ctx context.Context, cfg *config.Config, s *config.Source) er
 		return fmt.Errorf("source %s: %w", s.Name, err)
 	}
 	if err := bridge.RefreshTokenOf(s, keeper, app).Begin(refresh); err != nil {
-		return fmt.Errorf("the refresh token cannot be stored (%w): make room in state_dir, check its permissions, and sign in again", err)
+		return fmt.Errorf("the refresh token cannot be stored (%w); make room in state_dir, check its permissions, and sign in again", err)
 	}
 	place := entra.ChainFile(cfg.StateDir, s.Name)
 	if keeper.Shared != nil {

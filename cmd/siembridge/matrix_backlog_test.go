@@ -78,7 +78,7 @@ func TestDiskFullAndFree(t *testing.T) {
 	others := filepath.Join(state, "of-others")
 	fillDisk(t, others)
 	c.feedTo(12_000)
-	c.until("it says that there is no space", time.Minute, func() bool { return c.said("no space left for the buffer: free some") > 0 })
+	c.until("it says that there is no space", time.Minute, func() bool { return c.said("no space left for the buffer; free some") > 0 })
 	c.pauseFor(20 * time.Second)
 	said := c.said("level=ERROR") + c.said("level=WARN")
 	t.Logf("20 seconds on the full disk: %d warnings and errors", said)

@@ -184,7 +184,7 @@ func TestMistakesOfSetup(t *testing.T) {
 			}
 			text = replaceLine(text, "ca_file", "ca_file = '"+authority+"'")
 			return strings.ReplaceAll(text, d.qradar.receiver.Address(), listen(t, issued(t, ca, time.Now().Add(-time.Hour), "127.0.0.1")))
-		}, []string{"certificate has expired", "Renew it"}},
+		}, []string{"certificate has expired", "renew it"}},
 		"wrong authority": {func(t *testing.T, d *drive, text string) string {
 			return strings.ReplaceAll(text, d.qradar.receiver.Address(), listen(t, issued(t, ca, time.Now().Add(time.Hour), "127.0.0.1")))
 		}, []string{"authority that is not trusted", "tls.ca_file"}},
@@ -260,7 +260,7 @@ func TestMistakesThatPreventTheStart(t *testing.T) {
 		"port of the status page in use": {func(text string) string {
 			return replaceLine(text, `listen = ""`, `listen = "`+busy.Addr().String()+`"`)
 		}, 1,
-			[][]string{{"admin.listen " + busy.Addr().String(), "address already in use", "Give it another port"}}},
+			[][]string{{"admin.listen " + busy.Addr().String(), "address already in use", "give it another port"}}},
 		"no file of the authority": {func(text string) string { return replaceLine(text, "ca_file", "ca_file = '"+file+"'") }, 2,
 			[][]string{{"tls.ca_file", file, "no certificate"}}},
 		"not TOML": {func(text string) string { return replaceLine(text, "[log]", "[log") }, 2,

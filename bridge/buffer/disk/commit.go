@@ -241,8 +241,8 @@ func (b *Buffer) transact(p *plan, fill func() error) error {
 
 // break_ notes that the index cannot be used any more, for this process and, so that it is rebuilt, for the next.
 func (b *Buffer) break_(err error) {
-	b.broken = fmt.Errorf("%w: restart siembridge, which sets it aside and rebuilds it from the log", err)
-	b.logger.Error("the buffer's index cannot be read", "error", err)
+	b.broken = fmt.Errorf("%w; restart siembridge, which sets it aside and rebuilds it from the log", err)
+	b.logger.Error("the buffer's index cannot be read", "error", b.broken)
 	markForRebuild(b.dir)
 }
 

@@ -22,9 +22,9 @@ func explain(dir string, err error) error {
 		return err
 	}
 	if isFull(err) {
-		return fmt.Errorf("%w: free some on the file system of %s: %w", buffer.ErrNoSpace, dir, err)
+		return fmt.Errorf("%w; free some on the file system of %s (%w)", buffer.ErrNoSpace, dir, err)
 	}
-	return fmt.Errorf("the buffer in %s cannot be written: %w", dir, err)
+	return fmt.Errorf("the buffer in %s cannot be written: %w; check the disk, and that the user of siembridge may write there", dir, err)
 }
 
 // reserve is a file that holds some space, so that releases can still be committed on a full disk.

@@ -19,12 +19,12 @@ import (
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the lock of the state directory cannot be opened: %w", err)
+		return nil, unusable(err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
+			return nil, unusable(fmt.Errorf("lock %s: %w", path, err))
 		}
 		holder := make([]byte, 20)
 		n, _ := f.ReadAt(holder, 0)

@@ -121,7 +121,7 @@ func (b *Buffer) open() error {
 		return err
 	}
 	if err := os.MkdirAll(b.logDir, 0o700); err != nil {
-		return fmt.Errorf("the state directory cannot be written: %w", err)
+		return unusable(err)
 	}
 	if err := errors.Join(vfs.SyncDir(b.opts.Dir), vfs.System{}.SyncDir(b.dir)); err != nil {
 		return err
@@ -152,10 +152,21 @@ func (b *Buffer) open() error {
 // Lock makes a state directory if there is none and takes its lock, which closing the file gives back. The error wraps
 // buffer.ErrLocked when another process has it.
 func Lock(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the state directory cannot be made: %w", err)
+	if err := MakeDir(dir); err != nil {
+		return nil, err
 	}
 	return lockFile(filepath.Join(dir, lockName))
+}
+
+// MakeDir makes a state directory, with the folders above it, if there is none.
+func MakeDir(dir string) error { return unusable(os.MkdirAll(dir, 0o700)) }
+
+// unusable words what keeps this process out of the state directory.
+func unusable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; the state directory has to belong to the user that siembridge runs as", err)
 }
 
 func explainOpen(dir string, err error) error {

@@ -84,7 +84,7 @@ func (b *Buffer) damage(d Damage) {
 		b.report.Since = since
 	}
 	b.report.add(d)
-	b.logger.Error("a part of the buffer cannot be read and is passed over",
+	b.logger.Error("a part of the buffer cannot be read and is passed over; what it held is pulled again, as far as the API has it; check the disk",
 		"segment", fmt.Sprintf("%016x", d.Segment), "offset", d.Offset, "bytes", d.Bytes, "cause", d.Cause)
 }
 
