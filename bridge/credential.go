@@ -13,9 +13,6 @@ import (
 	"github.com/siembridge/siembridge/bridge/entra"
 )
 
-// maxSecretFile is the largest file with a secret in bytes.
-const maxSecretFile = 64 << 10
-
 // SecretOf returns the function that reads a source's client secret, from wherever it is kept, each time it is
 // needed; nil when it has none.
 func SecretOf(s *config.Source) func() (string, error) {
@@ -24,14 +21,7 @@ func SecretOf(s *config.Source) func() (string, error) {
 		return func() (string, error) { return os.Getenv(s.ClientSecretEnv), nil }
 	case s.ClientSecretFile != "":
 		return func() (string, error) {
-			info, err := os.Stat(s.ClientSecretFile)
-			if err != nil {
-				return "", err
-			}
-			if info.Size() > maxSecretFile {
-				return "", fmt.Errorf("%s is too large for a secret", s.ClientSecretFile)
-			}
-			text, err := os.ReadFile(s.ClientSecretFile)
+			text, err := entra.ReadFile(s.ClientSecretFile)
 			return strings.TrimSpace(string(text)), err
 		}
 	case s.ClientSecret != "":

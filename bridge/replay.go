@@ -214,7 +214,7 @@ func (b *Bridge) destination(name string) (*runningDestination, error) {
 		}
 		names = append(names, d.config.Name)
 	}
-	return nil, config.NoDestination(name, names)
+	return nil, config.NotNamed("destination", name, names)
 }
 
 // replaying returns the replay that is under way; nil: there is none.

@@ -248,17 +248,17 @@ func (c *compiler) conditions(m *Attribute, a *attribute) {
 	a.with, a.mistyped = c.earlier(m.Key, "with", m.With), c.earlier(m.Key, "mistyped", m.Mistyped)
 	for _, api := range m.API {
 		if !slices.Contains(apis, api) {
-			c.problems.add(m.Key, "no API is named %q; APIs are %s", api, strings.Join(apis, ", "))
+			c.problems.add(m.Key, "no API is named %q; there are %s", api, strings.Join(apis, ", "))
 		}
 	}
 	for _, kind := range m.Kind {
 		if !contains(kindNames, kind) {
-			c.problems.add(m.Key, "no kind of event is named %q; kinds are %s", kind, strings.Join(kindNames, ", "))
+			c.problems.add(m.Key, "no kind of event is named %q; there are %s", kind, strings.Join(kindNames, ", "))
 		}
 	}
 	for _, v := range m.Versions {
 		if !slices.Contains(c.table.dict.Versions, v) {
-			c.problems.add(m.Key, "%s has no version %q", c.table.dict.Format, v)
+			c.problems.add(m.Key, "no version of %s is named %q; there are %s", c.table.dict.Format, v, strings.Join(c.table.dict.Versions, ", "))
 		}
 	}
 	a.conditional = m.Fresh || len(a.ifAny) > 0 || len(a.unless) > 0 || a.with >= 0 || a.mistyped >= 0 ||

@@ -2,10 +2,11 @@ package buffer
 
 import "fmt"
 
-// Limits of names and keys in bytes.
+// Limits in bytes.
 const (
-	MaxName = 255 // of a source, an API or a destination
-	MaxKey  = 512 // of a record
+	MaxName = 255      // of a source, an API or a destination
+	MaxKey  = 512      // of a record's key, or a note's
+	MaxNote = 64 << 10 // of a note's value
 )
 
 // Check refuses a batch that no buffer stores: names, keys or records that are too long, a record of another source.
@@ -38,6 +39,22 @@ func (d *Destination) Check() error {
 		if len(s) > MaxName {
 			return fmt.Errorf("destination %s wants a source whose name has %d bytes, %d are possible", d.Name, len(s), MaxName)
 		}
+	}
+	return nil
+}
+
+// CheckAside refuses a record that no quarantine keeps: one that is larger than any that Append takes.
+func (r *Record) CheckAside() error {
+	if len(r.Source) > MaxName || len(r.API) > MaxName || len(r.Key) > MaxKey || len(r.Raw) > MaxRecord {
+		return fmt.Errorf("record %.80q of source %.40q is too large to be set aside", r.Key, r.Source)
+	}
+	return nil
+}
+
+// CheckNote refuses a note that no buffer keeps.
+func CheckNote(subject, key string, value []byte) error {
+	if len(subject) > MaxName || len(key) > MaxKey || len(value) > MaxNote {
+		return fmt.Errorf("a note about %.40q is too long: %d bytes of key, %d of value", subject, len(key), len(value))
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (p *parser) checkDestination(d *Destination, at string, sources map[string]
 	}
 	for _, name := range d.Sources {
 		if !sources[name] {
-			p.fail(at+".sources", "there is no [[source]] named %q", name)
+			p.fail(at+".sources", "%v", NotNamed("source", name, sortedKeys(sources)))
 		}
 	}
 	if d.Delimiter != "0x09" && d.Format != "leef:2.0" {

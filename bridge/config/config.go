@@ -14,6 +14,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,12 +40,12 @@ func (c *Config) Destination(name string) (*Destination, error) {
 		}
 		names = append(names, c.Destinations[i].Name)
 	}
-	return nil, NoDestination(name, names)
+	return nil, NotNamed("destination", name, names)
 }
 
-// NoDestination is the error for a destination that is not among those of these names.
-func NoDestination(name string, names []string) error {
-	return fmt.Errorf("there is no destination %q; there are %q", name, names)
+// NotNamed is the error for a source, a destination or a format that is not among those of these names.
+func NotNamed(kind, name string, names []string) error {
+	return fmt.Errorf("no %s is named %q; there are %s", kind, name, strings.Join(names, ", "))
 }
 
 // Log is the [log] table.

@@ -56,7 +56,7 @@ func readMapping(path string) (*formats.Mapping, error) {
 		return nil, err
 	}
 	if info.Size() > maxMappingFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than any mapping", path, info.Size())
+		return nil, fmt.Errorf("%s has %d bytes, which is no mapping; name the file in mapping_file", path, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

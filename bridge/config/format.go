@@ -1,9 +1,6 @@
 package config
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/cef"
 	"github.com/siembridge/siembridge/formats/leef"
@@ -54,5 +51,5 @@ func builderOf(name string) (builder, error) {
 			return f.build, nil
 		}
 	}
-	return nil, fmt.Errorf("no format is named %q; there are %s", name, strings.Join(Formats(), ", "))
+	return nil, NotNamed("format", name, Formats())
 }

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func (a arcHost) proof(challenge string) (string, error) {
 	defer f.Close()
 	key, err := io.ReadAll(io.LimitReader(f, maxArcKey+1))
 	if err == nil && len(key) > maxArcKey {
-		err = errors.New("the key file is too large")
+		err = fmt.Errorf("%s has more than %d bytes, which is no key", path, maxArcKey)
 	}
 	return string(key), err
 }

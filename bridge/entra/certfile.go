@@ -24,13 +24,13 @@ type CertificateFiles struct {
 
 // Limits of what is read, and of what may sign.
 const (
-	maxCertificateFile = 1 << 20 // bytes
-	minKeyBits         = 2048    // what Entra ID takes
+	maxCredentialFile = 1 << 20 // bytes
+	minKeyBits        = 2048    // what Entra ID takes
 )
 
 // load reads and pairs certificate and key. Its errors name the file and hold nothing of its contents.
 func (f CertificateFiles) load() (*credential, error) {
-	data, err := readBounded(f.File)
+	data, err := ReadFile(f.File)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (f CertificateFiles) load() (*credential, error) {
 		certificates, key, err = f.readPFX(data)
 	}
 	if err == nil && f.KeyFile != "" {
-		if data, err = readBounded(f.KeyFile); err == nil {
+		if data, err = ReadFile(f.KeyFile); err == nil {
 			_, key, err = readPEM(f.KeyFile, data)
 		}
 	}
@@ -55,10 +55,10 @@ func (f CertificateFiles) load() (*credential, error) {
 // pair finds the certificate that the key belongs to.
 func (f CertificateFiles) pair(certificates []*x509.Certificate, key crypto.PrivateKey) (*credential, error) {
 	if len(certificates) == 0 {
-		return nil, fmt.Errorf("%s holds no certificate", f.File)
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", f.File)
 	}
 	if key == nil {
-		return nil, fmt.Errorf("%s holds no private key: put it into the same file, or name its file in certificate_key_file", f.File)
+		return nil, fmt.Errorf("%s holds no private key; put it into the same file, or name its file in certificate_key_file", f.File)
 	}
 	private, ok := key.(*rsa.PrivateKey)
 	if !ok {
@@ -90,7 +90,7 @@ func readPEM(path string, data []byte) (certificates []*x509.Certificate, key cr
 			}
 			certificates = append(certificates, c)
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return nil, nil, fmt.Errorf("the key in %s has a password, which only a PFX may have: "+
+			return nil, nil, fmt.Errorf("the key in %s has a password, which only a PFX may have; "+
 				"openssl pkcs12 -export makes one of it, openssl pkey removes the password", path)
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			if key, err = parseKey(block.Bytes); err != nil {
@@ -114,7 +114,7 @@ func parseKey(der []byte) (crypto.PrivateKey, error) {
 func (f CertificateFiles) readPFX(data []byte) ([]*x509.Certificate, crypto.PrivateKey, error) {
 	password := ""
 	if f.PasswordFile != "" {
-		text, err := readBounded(f.PasswordFile)
+		text, err := ReadFile(f.PasswordFile)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -123,7 +123,7 @@ func (f CertificateFiles) readPFX(data []byte) ([]*x509.Certificate, crypto.Priv
 	key, leaf, further, err := pkcs12.DecodeChain(data, password)
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword) && f.PasswordFile == "":
-		return nil, nil, fmt.Errorf("%s has a password: put it into a file and name that in certificate_password_file", f.File)
+		return nil, nil, fmt.Errorf("%s has a password; put it into a file and name that in certificate_password_file", f.File)
 	case errors.Is(err, pkcs12.ErrIncorrectPassword):
 		return nil, nil, fmt.Errorf("the password in %s is not that of %s", f.PasswordFile, f.File)
 	case err != nil:
@@ -132,16 +132,16 @@ func (f CertificateFiles) readPFX(data []byte) ([]*x509.Certificate, crypto.Priv
 	return append([]*x509.Certificate{leaf}, further...), key, nil
 }
 
-// readBounded reads a small file.
-func readBounded(path string) ([]byte, error) {
+// ReadFile reads a file that holds a credential, at most 1 MiB.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxCertificateFile+1))
-	if err == nil && len(data) > maxCertificateFile {
-		err = fmt.Errorf("%s is too large", path)
+	data, err := io.ReadAll(io.LimitReader(f, maxCredentialFile+1))
+	if err == nil && len(data) > maxCredentialFile {
+		err = fmt.Errorf("%s has more than %d bytes, which is no credential", path, maxCredentialFile)
 	}
 	return data, err
 }

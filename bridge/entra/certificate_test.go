@@ -185,7 +185,7 @@ func TestCertificateThatCannotBeUsed(t *testing.T) {
 		{"PFX, wrong password", string(must(pkcs12.Modern.Encode(testKey(), leaf, nil, "hidden"))), "hidden-too", "is not that of"},
 		{"neither", "hello", "", "neither PEM nor a PFX"},
 		{"empty", "", "", "neither PEM nor a PFX"},
-		{"huge", strings.Repeat("-----BEGIN ", 1<<18), "", "too large"},
+		{"huge", strings.Repeat("-----BEGIN ", 1<<18), "", "more than 1048576 bytes"},
 		{"ended", certPEM(selfSigned(testKey(), time.Now().Add(-time.Hour))) + small, "", "the certificate ended on"},
 	}
 	for _, test := range tests {

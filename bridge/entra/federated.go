@@ -17,7 +17,7 @@ type FederatedToken struct {
 
 // Token asks for a new access token.
 func (g FederatedToken) Token(ctx context.Context) (*oauth2.Token, error) {
-	text, err := readBounded(g.File)
+	text, err := ReadFile(g.File)
 	if err != nil {
 		return nil, &Error{Summary: "the federated token cannot be read (" + err.Error() + ")", cause: err,
 			Remedy: "check federated_token_file, and on Kubernetes the pod's label azure.workload.identity/use", Permanent: true}

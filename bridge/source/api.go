@@ -48,7 +48,11 @@ func findAPI(name string) (*api, error) {
 			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("no API is named %q", name)
+	names := make([]string, len(apis))
+	for i, a := range apis {
+		names[i] = a.name
+	}
+	return nil, fmt.Errorf("no API is named %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // endpoint returns scheme and host of the API in a cloud.
@@ -58,7 +62,7 @@ func (a *api) endpoint(cloud, region string) (base, audience string, err error) 
 	}
 	at, ok := a.places[cloud]
 	if !ok {
-		return "", "", fmt.Errorf("the API %s does not exist in the cloud %q", a.name, cloud)
+		return "", "", fmt.Errorf("the API %s does not exist in the cloud %q; correct api or cloud", a.name, cloud)
 	}
 	host := at.host
 	if a.regions != nil {
@@ -67,7 +71,7 @@ func (a *api) endpoint(cloud, region string) (base, audience string, err error) 
 		}
 	}
 	if host == "" {
-		return "", "", fmt.Errorf("the API %s has no region %q", a.name, region)
+		return "", "", fmt.Errorf("the API %s has no region %q; correct region", a.name, region)
 	}
 	return "https://" + host, at.audience, nil
 }

@@ -241,7 +241,7 @@ func trust(t *http.Transport, pem []byte) error {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return errors.New("it holds no certificate in PEM form")
+		return errors.New("holds no certificate in PEM form; name a file with the authority's")
 	}
 	if t.TLSClientConfig == nil {
 		t.TLSClientConfig = tlsConfig()

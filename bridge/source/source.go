@@ -155,7 +155,7 @@ func newHTTP(o *Options) (*http.Client, error) {
 			return nil, fmt.Errorf("ca_file: %w", err)
 		}
 		if err := trust(t, pem); err != nil {
-			return nil, fmt.Errorf("ca_file %s: %w", o.CAFile, err)
+			return nil, fmt.Errorf("ca_file: %s %w", o.CAFile, err)
 		}
 	}
 	var transport http.RoundTripper = t

@@ -66,13 +66,13 @@ func NewDialer(o Options) (*Dialer, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate in PEM form", o.TLS.CAFile)
+			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate in PEM form; name a file with the authority's", o.TLS.CAFile)
 		}
 	}
 	if o.TLS.CertFile != "" {
 		pair := &certificateFiles{cert: o.TLS.CertFile, key: o.TLS.KeyFile}
 		if err := pair.load(); err != nil {
-			return nil, fmt.Errorf("tls.cert_file: %w", err)
+			return nil, fmt.Errorf("tls.cert_file: %w; name a certificate there, and its key in tls.key_file, both in PEM form", err)
 		}
 		d.pair = pair
 	}

@@ -37,7 +37,7 @@ func newBenchCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&b.confirm, "confirm", []string{"close"}, "close, ack")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if b.count < 1 {
-			return usageError{fmt.Errorf("--count %d: at least one record is needed", b.count)}
+			return usageError{fmt.Errorf("--count: at least 1, not %d", b.count)}
 		}
 		return b.run(c.Context(), c.OutOrStdout())
 	}
@@ -115,7 +115,7 @@ const typicalSIEM = 1700
 // generate writes the records of a shape.
 func (b *bench) generate(dir, shape string) (in benchInput, err error) {
 	if shape != "detections" && shape != "alerts" && shape != "graph-alerts" {
-		return in, usageError{fmt.Errorf("--shapes %s: there are detections, alerts, graph-alerts", shape)}
+		return in, usageError{fmt.Errorf("--shapes: %q is not one of detections, alerts, graph-alerts", shape)}
 	}
 	in.path = filepath.Join(dir, shape+".ndjson")
 	f, err := os.Create(in.path)

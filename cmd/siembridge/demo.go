@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,8 +51,11 @@ func newDemoCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.chaos, "chaos", false, "faults at both ends: broken answers, and receivers that are killed; records may arrive twice then, but none is lost")
 	c.Flags().BoolVar(&o.keep, "keep", false, "keep the folder with configuration and state, and say where it is")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if o.count < 1 || o.count > 1_000_000 || o.rate < 0 {
-			return usageError{errors.New("--count is from 1 to 1000000, --rate from 0")}
+		if o.count < 1 || o.count > 1_000_000 {
+			return usageError{fmt.Errorf("--count: from 1 to 1000000, not %d", o.count)}
+		}
+		if o.rate < 0 {
+			return usageError{fmt.Errorf("--rate: at least 0, not %g", o.rate)}
 		}
 		return runDemo(c.Context(), o, c.OutOrStdout())
 	}

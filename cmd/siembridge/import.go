@@ -60,7 +60,7 @@ func (i *importer) run(files []string, out io.Writer) error {
 		values      []string
 	}{{"api", i.api, importedAPIs}, {"siem", i.siem, config.Values("destination.type")}, {"region", i.region, config.Values("source.region")}} {
 		if (flag.value != "" || flag.name == "api") && !slices.Contains(flag.values, flag.value) {
-			return usageError{fmt.Errorf("--%s: %q is none of %s", flag.name, flag.value, strings.Join(flag.values, ", "))}
+			return usageError{fmt.Errorf("--%s: %q is not one of %s", flag.name, flag.value, strings.Join(flag.values, ", "))}
 		}
 	}
 	for _, path := range files {
@@ -89,7 +89,7 @@ func (i *importer) read(path string) error {
 		return err
 	}
 	if info.IsDir() || info.Size() > flexconnector.MaxFile {
-		return fmt.Errorf("%s is a folder, or larger than any such file", path)
+		return fmt.Errorf("%s is a folder, or larger than any file of a connector; name the file itself", path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func (i *importer) read(path string) error {
 
 func (i *importer) readParser(path string, text []byte) error {
 	if i.mapping != "" {
-		return fmt.Errorf("%s is a second parser file; a destination has one", path)
+		return fmt.Errorf("%s is a second parser file; a destination has one, import them apart", path)
 	}
 	c := flexconnector.Convert(text)
 	i.report(path, "", c.Problems)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +37,7 @@ func newLoginCommand() *cobra.Command {
 	redirect := c.Flags().String("redirect", "", "redirect URI of the app, when it is not http://localhost; it is on localhost, e.g. http://localhost:8400/callback")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *device && *redirect != "" {
-			return usageError{fmt.Errorf("--device and --redirect exclude each other: a code is entered elsewhere and nothing comes back here")}
+			return usageError{errors.New("--device and --redirect exclude each other; a code is entered elsewhere, and nothing comes back here")}
 		}
 		cfg, err := loadConfig(*path)
 		if err != nil {
@@ -55,11 +56,13 @@ func newLoginCommand() *cobra.Command {
 // signInSource finds the source to sign in for.
 func signInSource(cfg *config.Config, name string) (*config.Source, error) {
 	var fit []*config.Source
+	var names []string
 	for i := range cfg.Sources {
 		s := &cfg.Sources[i]
+		names = append(names, s.Name)
 		switch {
 		case name != "" && s.Name == name && s.Auth != "refresh-token":
-			return nil, fmt.Errorf("source %s signs in by auth = %q: only auth = \"refresh-token\" needs a login", name, s.Auth)
+			return nil, fmt.Errorf("source %s signs in by auth = %q; only auth = \"refresh-token\" needs a login", name, s.Auth)
 		case name != "" && s.Name == name:
 			return s, nil
 		case s.Auth == "refresh-token":
@@ -68,11 +71,11 @@ func signInSource(cfg *config.Config, name string) (*config.Source, error) {
 	}
 	switch {
 	case name != "":
-		return nil, fmt.Errorf("there is no [[source]] named %q", name)
+		return nil, config.NotNamed("source", name, names)
 	case len(fit) == 0:
-		return nil, fmt.Errorf("no [[source]] has auth = \"refresh-token\"; the others need no login")
+		return nil, errors.New("no source has auth = \"refresh-token\"; the others need no login")
 	case len(fit) > 1:
-		return nil, fmt.Errorf("several sources use refresh tokens: name one with --source")
+		return nil, errors.New("several sources use refresh tokens; name one with --source")
 	}
 	return fit[0], nil
 }

@@ -115,8 +115,8 @@ func TestSignInSource(t *testing.T) {
 		{two, "c", "c", ""},
 		{two, "", "", "name one with --source"},
 		{one, "a", "", "only auth = \"refresh-token\""},
-		{one, "x", "", "no [[source]] named"},
-		{config.Config{}, "", "", "no [[source]] has"},
+		{one, "x", "", "no source is named"},
+		{config.Config{}, "", "", "no source has"},
 	} {
 		s, err := signInSource(&test.cfg, test.name)
 		switch {

@@ -82,7 +82,7 @@ func TestMatrix(t *testing.T) {
 		for _, name := range strings.Split(*matrixNames, ",") {
 			sender := matrixSenders()[name]
 			if sender == nil {
-				t.Fatalf("-senders: %q is none of siembridge, rsyslog, syslog-ng", name)
+				t.Fatalf("-senders: %q is not one of siembridge, rsyslog, syslog-ng", name)
 			}
 			for _, fault := range matrixFaults {
 				for _, secure := range []bool{false, true} {

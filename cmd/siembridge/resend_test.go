@@ -49,7 +49,7 @@ func TestReplay(t *testing.T) {
 	d.settled(t, 0)
 	d.settled(t, 1)
 
-	if _, stderr, code := d.command(t, "replay", "--destination", "nowhere", "--since", "-1h"); code != exitFailure || !strings.Contains(stderr, `no destination "nowhere"`) {
+	if _, stderr, code := d.command(t, "replay", "--destination", "nowhere", "--since", "-1h"); code != exitFailure || !strings.Contains(stderr, `no destination is named "nowhere"`) {
 		t.Errorf("an unknown destination: exit code %d, %q", code, stderr)
 	}
 	if stdout, _, code := d.command(t, "replay", "--destination", "arcsight", "--since", "-3h", "--until", "-2h"); code != exitFailure || !strings.Contains(stdout, "no record") {

@@ -59,7 +59,7 @@ func New(o Options) (*Encoder, error) {
 		o.Version = Version0
 	}
 	if o.Version != Version0 && o.Version != Version1 {
-		return nil, fmt.Errorf("CEF has no version %q: use %s or %s", o.Version, Version0, Version1)
+		return nil, fmt.Errorf("no version of CEF is named %q; there are %s, %s", o.Version, Version0, Version1)
 	}
 	if o.Mapping == nil {
 		m, err := ProfileMapping(o.Profile)

@@ -47,7 +47,7 @@ var builtIn = sync.OnceValue(func() map[string]*formats.Mapping {
 func ProfileMapping(profile string) (*formats.Mapping, error) {
 	m, ok := builtIn()[profile]
 	if !ok {
-		return nil, fmt.Errorf("CEF has no mapping profile %q; profiles are %s", profile, strings.Join(Profiles(), ", "))
+		return nil, fmt.Errorf("no profile of CEF is named %q; there are %s", profile, strings.Join(Profiles(), ", "))
 	}
 	return m.Clone(), nil
 }

@@ -55,7 +55,7 @@ func Dictionary() *formats.Dictionary { return dictionary() }
 // other one is a table of its own.
 func ProfileMapping(profile string) (*formats.Mapping, error) {
 	if profile != "" {
-		return nil, fmt.Errorf("LEEF has no mapping profile %q", profile)
+		return nil, fmt.Errorf("no profile of LEEF is named %q; there are none, leave profile out", profile)
 	}
 	return defaultMapping().Clone(), nil
 }
@@ -85,13 +85,13 @@ func New(o Options) (*Encoder, error) {
 	e := &Encoder{start: "LEEF:" + o.Version + "|", delimiter: '\t'}
 	switch {
 	case o.Version != Version1 && o.Version != Version2:
-		return nil, fmt.Errorf("LEEF has no version %q: use %s or %s", o.Version, Version1, Version2)
+		return nil, fmt.Errorf("no version of LEEF is named %q; there are %s, %s", o.Version, Version1, Version2)
 	case o.Delimiter == "^" && o.Version == Version2:
 		e.delimiter, e.stated = '^', "^|"
 	case o.Delimiter == "^":
-		return nil, fmt.Errorf("LEEF 1.0 knows only tabs between attributes: use LEEF 2.0 for the delimiter ^")
+		return nil, fmt.Errorf("LEEF 1.0 knows only tabs between attributes; use LEEF 2.0 for the delimiter ^")
 	case o.Delimiter != "" && o.Delimiter != "0x09":
-		return nil, fmt.Errorf("delimiter %q: use 0x09 (tab) or ^", o.Delimiter)
+		return nil, fmt.Errorf("no delimiter is %q; there are 0x09 (tab), ^", o.Delimiter)
 	case o.Version == Version2:
 		e.stated = "0x09|"
 	}

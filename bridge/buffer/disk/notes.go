@@ -3,7 +3,6 @@ package disk
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -11,8 +10,6 @@ import (
 )
 
 var _ buffer.Notes = (*Buffer)(nil)
-
-const maxNote = 64 << 10
 
 // Note implements buffer.Notes.
 func (b *Buffer) Note(subject, key string) (value []byte, err error) {
@@ -27,8 +24,8 @@ func (b *Buffer) Note(subject, key string) (value []byte, err error) {
 
 // SetNote implements buffer.Notes.
 func (b *Buffer) SetNote(subject, key string, value []byte) error {
-	if len(subject) > buffer.MaxName || len(key) > buffer.MaxKey || len(value) > maxNote {
-		return fmt.Errorf("a note about %.40q is too long: %d bytes of key, %d of value", subject, len(key), len(value))
+	if err := buffer.CheckNote(subject, key, value); err != nil {
+		return err
 	}
 	return b.ask(context.Background(), &request{admin: func() error {
 		return b.update(func(tx *bolt.Tx) error {

@@ -226,7 +226,7 @@ func TestNotes(t *testing.T) {
 	if err := errors.Join(b.SetNote("probe", "siem:6514", []byte("closes")), b.SetNote("prob", "esiem:6514", []byte("other"))); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.SetNote("probe", "large", make([]byte, maxNote+1)); err == nil {
+	if err := b.SetNote("probe", "large", make([]byte, buffer.MaxNote+1)); err == nil {
 		t.Fatal("a note that is too large was taken")
 	}
 	b.Close()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
@@ -111,8 +110,8 @@ func (q *quarantine) ready() (err error) {
 
 // Put implements buffer.Quarantine.
 func (q *quarantine) Put(r buffer.Record, reason string) (id uint64, err error) {
-	if len(r.Source) > buffer.MaxName || len(r.API) > buffer.MaxName || len(r.Key) > buffer.MaxKey || len(r.Raw) > buffer.MaxRecord {
-		return 0, fmt.Errorf("record %.80q of source %.40q is too large to be set aside", r.Key, r.Source)
+	if err := r.CheckAside(); err != nil {
+		return 0, err
 	}
 	reason = reason[:min(len(reason), maxReason)]
 	value := binary.LittleEndian.AppendUint64(nil, uint64(stamp(q.opts.Now())))

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
-
-const maxNote = 64 << 10
 
 // Note implements buffer.Notes.
 func (b *Buffer) Note(subject, key string) ([]byte, error) {
@@ -23,8 +20,8 @@ func (b *Buffer) Note(subject, key string) ([]byte, error) {
 
 // SetNote implements buffer.Notes. The last of several instances counts.
 func (b *Buffer) SetNote(subject, key string, value []byte) error {
-	if len(subject) > buffer.MaxName || len(key) > buffer.MaxKey || len(value) > maxNote {
-		return fmt.Errorf("a note about %.40q is too long: %d bytes of key, %d of value", subject, len(key), len(value))
+	if err := buffer.CheckNote(subject, key, value); err != nil {
+		return err
 	}
 	if err := b.alive(); err != nil {
 		return err

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -59,8 +58,8 @@ func (q *quarantine) apply(under string, seq uint64, body []byte) {
 // Put implements buffer.Quarantine.
 func (q *quarantine) Put(r buffer.Record, reason string) (uint64, error) {
 	b := q.b
-	if len(r.Source) > buffer.MaxName || len(r.API) > buffer.MaxName || len(r.Key) > buffer.MaxKey || len(r.Raw) > buffer.MaxRecord {
-		return 0, fmt.Errorf("record %.80q of source %.40q is too large to be set aside", r.Key, r.Source)
+	if err := r.CheckAside(); err != nil {
+		return 0, err
 	}
 	if err := b.alive(); err != nil {
 		return 0, err
