@@ -123,7 +123,7 @@ func measureRate(t *testing.T, instances int) {
 	var cpu time.Duration
 	for _, i := range running {
 		i.signal(t, terminate)
-		i.end()
+		i.end(t)
 		cpu += i.cmd.ProcessState.UserTime() + i.cmd.ProcessState.SystemTime()
 	}
 	for i := range nats.servers {

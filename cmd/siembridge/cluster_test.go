@@ -55,8 +55,15 @@ func (i *instance) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// end waits for the end of the process.
-func (i *instance) end() { _ = i.cmd.Wait() }
+// end waits for the end of the process. One that does not end in time has to show what it waits for.
+func (i *instance) end(t *testing.T) {
+	late := time.AfterFunc(time.Minute, func() {
+		t.Errorf("%s does not end", i.name)
+		_ = i.cmd.Process.Signal(syscall.SIGQUIT)
+	})
+	defer late.Stop()
+	_ = i.cmd.Wait()
+}
 
 // TestCluster takes away what a cluster consists of.
 func TestCluster(t *testing.T) {
@@ -68,7 +75,7 @@ func TestCluster(t *testing.T) {
 			for range 3 {
 				holder := r.holder()
 				holder.signal(r.T, syscall.SIGKILL)
-				holder.end()
+				holder.end(r.T)
 				r.untilPulled("the holder was killed")
 				holder.start(r.T, r.binary)
 			}
@@ -103,7 +110,7 @@ func TestCluster(t *testing.T) {
 			holder.signal(r.T, syscall.SIGSTOP)
 			r.untilPulled("the holder was paused")
 			holder.signal(r.T, syscall.SIGKILL)
-			holder.end()
+			holder.end(r.T)
 			holder.start(r.T, r.binary)
 		}},
 		{"the servers lose acknowledged writes", func(r *clusterRun) {
@@ -126,7 +133,7 @@ func TestCluster(t *testing.T) {
 			each(r.nats.start)
 			r.nats.wait(3)
 			for _, i := range r.instances { // which end by themselves, and are started again by systemd
-				i.end()
+				i.end(r.T)
 				i.start(r.T, r.binary)
 			}
 			r.untilPulled("the servers had lost what was acknowledged")
@@ -134,7 +141,7 @@ func TestCluster(t *testing.T) {
 		{"rolling restart", func(r *clusterRun) {
 			for n, i := range r.instances {
 				i.signal(r.T, terminate)
-				i.end()
+				i.end(r.T)
 				r.untilPulled(i.name + " was stopped")
 				i.start(r.T, r.binary)
 				r.nats.stop(n)
@@ -174,9 +181,7 @@ func newClusterRun(t *testing.T, o driveOptions) *clusterRun {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, i := range r.instances {
-				t.Logf("%s:\n%s", i.name, tail(i.log.String()))
-			}
+			r.tell()
 		}
 	})
 	for begun := time.Now(); r.qradar.count() < 20; time.Sleep(20 * time.Millisecond) {
@@ -185,6 +190,26 @@ func newClusterRun(t *testing.T, o driveOptions) *clusterRun {
 		}
 	}
 	return r
+}
+
+// tell shows what is missing, and what the instances said last.
+func (r *clusterRun) tell() {
+	r.mu.Lock()
+	want := slices.Collect(maps.Keys(r.want))
+	r.mu.Unlock()
+	for _, s := range []*siem{r.qradar, r.arcsight} {
+		missing := slices.DeleteFunc(slices.Clone(want), s.has)
+		r.Logf("%s: %d missing, e.g. %v", s.name, len(missing), missing[:min(5, len(missing))])
+	}
+	for _, i := range r.instances {
+		var said strings.Builder
+		for line := range strings.Lines(i.log.String()) {
+			if !strings.Contains(line, "level=DEBUG") {
+				fmt.Fprintf(&said, "%.300s\n", strings.TrimSpace(line))
+			}
+		}
+		r.Logf("%s, since its start:\n%s", i.name, tail(said.String()))
+	}
 }
 
 // answers counts what the APIs have answered.
@@ -247,7 +272,7 @@ func (r *clusterRun) finish() {
 	var ends sync.WaitGroup
 	for _, i := range r.instances {
 		i.signal(r.T, terminate)
-		ends.Go(i.end)
+		ends.Go(func() { i.end(r.T) })
 	}
 	ends.Wait()
 	r.check(r.T, 4<<20)
