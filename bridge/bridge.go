@@ -24,8 +24,8 @@ import (
 
 // Options are what a bridge gets besides its configuration.
 type Options struct {
-	Logger  *slog.Logger
-	Version string
+	Logger  *slog.Logger // all of the bridge's log; nil is not possible
+	Version string       // of siembridge, for the status and User-Agent
 
 	// What the bridge meets the world through; nil: the machine's own. For simulations.
 	HTTP   http.RoundTripper               // to the APIs and the token endpoints

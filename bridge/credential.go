@@ -32,7 +32,7 @@ func SecretOf(s *config.Source) func() (string, error) {
 
 // Keeper is where refresh tokens are kept from one run to the next.
 type Keeper struct {
-	StateDir string
+	StateDir string // of the configuration
 	// Shared is the buffer that several instances share, and their tokens with it; nil: they are in files of StateDir.
 	Shared interface {
 		Tokens(source string) *jetstream.Tokens

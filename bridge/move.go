@@ -18,7 +18,7 @@ import (
 
 // Moved is what a move has carried over.
 type Moved struct {
-	Records, Keys, Sources, Destinations, Quarantined int
+	Records, Keys, Sources, Destinations, Quarantined int    // how many of each
 	Aside                                             string // where the disk buffer is kept now
 }
 

@@ -23,7 +23,7 @@ type Store interface {
 	buffer.Retained
 	buffer.Journal
 	buffer.Notes
-	Quarantine() buffer.Quarantine
+	Quarantine() buffer.Quarantine // what was set aside; its methods may be called by any goroutine
 
 	// Doubted returns from when on sources have to read again, since what they had read before is not known for
 	// certain any more; zero: it is.

@@ -11,8 +11,8 @@ var classesTOML string
 
 // Word is one member of a closed list with the other spellings it is known by.
 type Word struct {
-	ID  string   `toml:"id"`
-	Aka []string `toml:"aka"`
+	ID  string   `toml:"id"`  // as events have it
+	Aka []string `toml:"aka"` // other spellings; letters without their case and digits count
 }
 
 // closedLists is classes.toml with an index by folded word for each list.

@@ -94,68 +94,68 @@ type Detection struct {
 
 	// Identity.
 
-	ID              string `detection:"id"`                // identifies the record: FullId of the detections API, else the alert's or incident's id
-	AlertID         string `detection:"alert_id"`          // the alert: AlertId, id, alertId
-	FullID          string `detection:"full_id"`           // detections API: AlertId:IocUniqueId
-	AlertPart       string `detection:"alert_part"`        // detections API: running number of a split alert
-	ProviderAlertID string `detection:"provider_alert_id"` // the id in the product that raised the alert
-	IncidentID      string `detection:"incident_id"`       // decimal number as text
-	IncidentName    string `detection:"incident_name"`     // incidents only
-	RedirectID      string `detection:"redirect_incident_id"`
-	InvestigationID string `detection:"investigation_id"`
-	TenantID        string `detection:"tenant_id"`
+	ID              string `detection:"id"`                   // identifies the record: FullId of the detections API, else the alert's or incident's id
+	AlertID         string `detection:"alert_id"`             // the alert: AlertId, id, alertId
+	FullID          string `detection:"full_id"`              // detections API: AlertId:IocUniqueId
+	AlertPart       string `detection:"alert_part"`           // detections API: running number of a split alert
+	ProviderAlertID string `detection:"provider_alert_id"`    // the id in the product that raised the alert
+	IncidentID      string `detection:"incident_id"`          // decimal number as text
+	IncidentName    string `detection:"incident_name"`        // incidents only
+	RedirectID      string `detection:"redirect_incident_id"` // the incident that this one was merged into
+	InvestigationID string `detection:"investigation_id"`     // of the automated investigation; Endpoint and Defender XDR
+	TenantID        string `detection:"tenant_id"`            // of the tenant: tenantId
 
 	// What happened.
 
-	Title              string   `detection:"title"`
-	Description        string   `detection:"description"`
-	RecommendedActions string   `detection:"recommended_actions"`
-	Category           string   `detection:"category"`   // Microsoft's own word, untouched; see EventClass for the closed list
-	Categories         []string `detection:"categories"` // Graph: superset of category
-	Severity           Severity `detection:"severity"`
-	SeverityText       string   `detection:"severity_text"` // Microsoft's own word, untouched
-	Techniques         []string `detection:"mitre_techniques"`
-	ThreatName         string   `detection:"threat_name"`
-	ThreatFamily       string   `detection:"threat_family"`
-	ThreatCategory     string   `detection:"threat_category"`
-	Actor              string   `detection:"actor"`
-	Tags               []string `detection:"tags"` // incident tags, system tags
+	Title              string   `detection:"title"`               // of the alert; of an incident, its name
+	Description        string   `detection:"description"`         // several lines, often
+	RecommendedActions string   `detection:"recommended_actions"` // recommendedActions, recommendedAction
+	Category           string   `detection:"category"`            // Microsoft's own word, untouched; see EventClass for the closed list
+	Categories         []string `detection:"categories"`          // Graph: superset of category
+	Severity           Severity `detection:"severity"`            // the word as a value that can be compared; see there
+	SeverityText       string   `detection:"severity_text"`       // Microsoft's own word, untouched
+	Techniques         []string `detection:"mitre_techniques"`    // ids of MITRE ATT&CK, e.g. T1059.001
+	ThreatName         string   `detection:"threat_name"`         // threatDisplayName, threatName
+	ThreatFamily       string   `detection:"threat_family"`       // threatFamilyName
+	ThreatCategory     string   `detection:"threat_category"`     // of the detections API, or of malware among the evidence
+	Actor              string   `detection:"actor"`               // actorDisplayName, actorName: the group that is behind it
+	Tags               []string `detection:"tags"`                // incident tags, system tags
 
 	// Who says so.
 
-	ServiceSource   string `detection:"service_source"` // in Microsoft's spelling; see ServiceWord for the closed list
-	DetectionSource string `detection:"detection_source"`
-	Product         string `detection:"product"`
-	DetectorID      string `detection:"detector_id"`
-	PolicyID        string `detection:"policy_id"`
-	ReportID        string `detection:"report_id"`
-	ExternalID      string `detection:"external_id"`
+	ServiceSource   string `detection:"service_source"`   // in Microsoft's spelling; see ServiceWord for the closed list
+	DetectionSource string `detection:"detection_source"` // the sensor or engine: detectionSource, Source
+	Product         string `detection:"product"`          // productName
+	DetectorID      string `detection:"detector_id"`      // the rule: detectorId, IoaDefinitionId
+	PolicyID        string `detection:"policy_id"`        // alertPolicyId
+	ReportID        string `detection:"report_id"`        // of the detections API
+	ExternalID      string `detection:"external_id"`      // of the detections API
 
 	// What became of it.
 
-	Status             string `detection:"status"`
-	Classification     string `detection:"classification"`
-	Determination      string `detection:"determination"`
-	InvestigationState string `detection:"investigation_state"`
-	AssignedTo         string `detection:"assigned_to"`
+	Status             string `detection:"status"`              // Microsoft's word, e.g. new, inProgress, resolved
+	Classification     string `detection:"classification"`      // e.g. truePositive
+	Determination      string `detection:"determination"`       // e.g. malware
+	InvestigationState string `detection:"investigation_state"` // of the automated investigation
+	AssignedTo         string `detection:"assigned_to"`         // the analyst
 	Remediation        string `detection:"remediation"`         // RemediationAction, else the primary evidence's remediationStatus or detectionStatus
 	RemediationSuccess Flag   `detection:"remediation_success"` // detections API, antivirus only
 	WasExecuting       Flag   `detection:"was_executing"`       // detections API, antivirus only
 	LastComment        string `detection:"last_comment"`        // text of the newest comment
 	LastCommentBy      string `detection:"last_comment_by"`     // who wrote it
-	ResolvingComment   string `detection:"resolving_comment"`
-	Summary            string `detection:"summary"`
-	PriorityScore      string `detection:"priority_score"`
-	LastModifiedBy     string `detection:"last_modified_by"`
+	ResolvingComment   string `detection:"resolving_comment"`   // incidents of Graph only
+	Summary            string `detection:"summary"`             // incidents of Graph only
+	PriorityScore      string `detection:"priority_score"`      // incidents of Graph only, 0 to 100
+	LastModifiedBy     string `detection:"last_modified_by"`    // incidents of Graph only
 
 	// Times, as Microsoft gives them; zero when absent or not a time.
 
-	Time          time.Time `detection:"time"`           // when it happened, as SIEM time stamps want it: creation of a new alert, last update of an update, AlertTime of the detections API
-	Created       time.Time `detection:"created_time"`   // alertCreationTime, createdDateTime, creationTime; AlertTime of the detections API
-	Updated       time.Time `detection:"updated_time"`   // lastUpdateTime, lastUpdateDateTime, lastUpdatedTime, LastProcessedTimeUtc
-	FirstActivity time.Time `detection:"first_activity"` // firstEventTime, firstActivityDateTime, firstActivity
-	LastActivity  time.Time `detection:"last_activity"`
-	Resolved      time.Time `detection:"resolved_time"`
+	Time          time.Time `detection:"time"`              // when it happened, as SIEM time stamps want it: creation of a new alert, last update of an update, AlertTime of the detections API
+	Created       time.Time `detection:"created_time"`      // alertCreationTime, createdDateTime, creationTime; AlertTime of the detections API
+	Updated       time.Time `detection:"updated_time"`      // lastUpdateTime, lastUpdateDateTime, lastUpdatedTime, LastProcessedTimeUtc
+	FirstActivity time.Time `detection:"first_activity"`    // firstEventTime, firstActivityDateTime, firstActivity
+	LastActivity  time.Time `detection:"last_activity"`     // lastEventTime, lastActivityDateTime, lastActivity
+	Resolved      time.Time `detection:"resolved_time"`     // resolvedDateTime, resolvedTime
 	Commented     time.Time `detection:"last_comment_time"` // when the newest comment was written
 
 	// Links into the portal.
@@ -167,21 +167,21 @@ type Detection struct {
 
 	// Indicators of the detections API.
 
-	IOC IOC `detection:"ioc"`
+	IOC IOC `detection:"ioc"` // empty for the other APIs
 
 	// The primary entity of each role: the first by verdict, then evidence role, then Microsoft's order.
 
-	Device   Device     `detection:"device"`
-	User     User       `detection:"user"`
-	File     File       `detection:"file"`
-	Process  Process    `detection:"process"`
-	Network  Network    `detection:"network"`
-	URL      string     `detection:"url"`
-	Mail     Mail       `detection:"mail"`
-	Mailbox  Mailbox    `detection:"mailbox"`
-	Registry Registry   `detection:"registry"`
-	Cloud    Cloud      `detection:"cloud"`
-	App      App        `detection:"app"`
+	Device   Device     `detection:"device"`   // of device evidence, else the host of other evidence
+	User     User       `detection:"user"`     // of user evidence, else the account of other evidence
+	File     File       `detection:"file"`     // of file or fileHash evidence
+	Process  Process    `detection:"process"`  // of process evidence
+	Network  Network    `detection:"network"`  // of ip, networkConnection and dns evidence
+	URL      string     `detection:"url"`      // of url evidence
+	Mail     Mail       `detection:"mail"`     // of analyzedMessage and mailCluster evidence, which complete each other
+	Mailbox  Mailbox    `detection:"mailbox"`  // of mailbox evidence
+	Registry Registry   `detection:"registry"` // of registryKey or registryValue evidence
+	Cloud    Cloud      `detection:"cloud"`    // of evidence that is a resource of a cloud
+	App      App        `detection:"app"`      // of application evidence
 	Evidence []Evidence // every piece, in Microsoft's order
 
 	EvidenceCount string `detection:"evidence_count"` // number of pieces as text; "" when the API has no evidence
@@ -190,12 +190,12 @@ type Detection struct {
 
 	// What pieces of evidence have in common, of the most telling piece, or of the event's own.
 
-	Verdict               string    `detection:"verdict"` // Microsoft's verdict on the piece
-	RemediationDetail     string    `detection:"remediation_detail"`
-	EvidenceTime          time.Time `detection:"evidence_time"` // when the piece was added
-	EvidenceRoles         []string  `detection:"evidence_roles"`
-	EvidenceDetailedRoles []string  `detection:"evidence_detailed_roles"`
-	EvidenceTags          []string  `detection:"evidence_tags"`
+	Verdict               string    `detection:"verdict"`                 // Microsoft's verdict on the piece
+	RemediationDetail     string    `detection:"remediation_detail"`      // remediationStatusDetails
+	EvidenceTime          time.Time `detection:"evidence_time"`           // when the piece was added
+	EvidenceRoles         []string  `detection:"evidence_roles"`          // Graph: the part it has in the alert, e.g. attacked
+	EvidenceDetailedRoles []string  `detection:"evidence_detailed_roles"` // Graph: the same in words
+	EvidenceTags          []string  `detection:"evidence_tags"`           // Graph; a device's are in Device.Tags
 
 	// What has no field of its own, as "name: value" with the names of the record, nested ones joined by dots.
 
@@ -218,154 +218,154 @@ type Pair struct{ Key, Value string }
 
 // IOC is the indicator that matched, as the detections API names it.
 type IOC struct {
-	Name         string `detection:"name"`
-	Value        string `detection:"value"`
-	CreatorName  string `detection:"creator_name"`
-	CreatorValue string `detection:"creator_value"`
-	UniqueID     string `detection:"unique_id"`
+	Name         string `detection:"name"`          // IocName: its kind
+	Value        string `detection:"value"`         // IocValue
+	CreatorName  string `detection:"creator_name"`  // CreatorIocName
+	CreatorValue string `detection:"creator_value"` // CreatorIocValue
+	UniqueID     string `detection:"unique_id"`     // IocUniqueId
 }
 
 // Device is the affected machine.
 type Device struct {
-	ID              string   `detection:"id"` // Defender for Endpoint device id, 40 hexadecimal digits
-	EntraID         string   `detection:"entra_id"`
-	Name            string   `detection:"name"` // short name: MachineName, hostName, or the first label of FQDN
-	FQDN            string   `detection:"fqdn"` // ComputerDnsName, deviceDnsName
-	DNSDomain       string   `detection:"dns_domain"`
-	NTDomain        string   `detection:"nt_domain"`
-	Address         string   `detection:"address"`   // first usable address: not loopback, not link-local; IPv4 before IPv6
-	Addresses       []string `detection:"addresses"` // all of them
-	ExternalAddress string   `detection:"external_address"`
-	MAC             string   `detection:"mac"`
-	OS              string   `detection:"os"`
-	OSVersion       string   `detection:"os_version"`
-	OSBuild         string   `detection:"os_build"`
-	Processor       string   `detection:"processor"`
-	Group           string   `detection:"group"`
-	GroupID         string   `detection:"group_id"`
-	Tags            []string `detection:"tags"`
-	Health          string   `detection:"health"`
-	Risk            string   `detection:"risk"`
-	Onboarding      string   `detection:"onboarding"`
-	Antivirus       string   `detection:"antivirus"`
-	FirstSeen       string   `detection:"first_seen"`
-	LoggedOnUsers   []string `detection:"logged_on_users"` // domain\name or name, in Microsoft's order
-	VMID            string   `detection:"vm_id"`
-	VMResourceID    string   `detection:"vm_resource_id"`
-	SubscriptionID  string   `detection:"subscription_id"`
+	ID              string   `detection:"id"`               // Defender for Endpoint device id, 40 hexadecimal digits
+	EntraID         string   `detection:"entra_id"`         // object id in Entra ID
+	Name            string   `detection:"name"`             // short name: MachineName, hostName, or the first label of FQDN
+	FQDN            string   `detection:"fqdn"`             // ComputerDnsName, deviceDnsName
+	DNSDomain       string   `detection:"dns_domain"`       // of FQDN, where the API gives it apart
+	NTDomain        string   `detection:"nt_domain"`        // ntDomain: the Windows domain
+	Address         string   `detection:"address"`          // first usable address: not loopback, not link-local; IPv4 before IPv6
+	Addresses       []string `detection:"addresses"`        // all of them
+	ExternalAddress string   `detection:"external_address"` // lastExternalIpAddress: as seen by Microsoft
+	MAC             string   `detection:"mac"`              // as sent: with colons, dashes or neither
+	OS              string   `detection:"os"`               // osPlatform, operatingSystem, e.g. Windows11
+	OSVersion       string   `detection:"os_version"`       // e.g. 23H2
+	OSBuild         string   `detection:"os_build"`         // a number
+	Processor       string   `detection:"processor"`        // osProcessor, e.g. x64
+	Group           string   `detection:"group"`            // rbacGroupName
+	GroupID         string   `detection:"group_id"`         // rbacGroupId
+	Tags            []string `detection:"tags"`             // of the device in Defender
+	Health          string   `detection:"health"`           // healthStatus: whether its sensor reports
+	Risk            string   `detection:"risk"`             // riskScore: a word
+	Onboarding      string   `detection:"onboarding"`       // onboardingStatus
+	Antivirus       string   `detection:"antivirus"`        // defenderAvStatus
+	FirstSeen       string   `detection:"first_seen"`       // text as sent
+	LoggedOnUsers   []string `detection:"logged_on_users"`  // domain\name or name, in Microsoft's order
+	VMID            string   `detection:"vm_id"`            // of the virtual machine: vmId
+	VMResourceID    string   `detection:"vm_resource_id"`   // its Azure resource id
+	SubscriptionID  string   `detection:"subscription_id"`  // its Azure subscription
 }
 
 // User is the account the detection is about.
 type User struct {
-	Name        string `detection:"name"` // account name without domain
-	Domain      string `detection:"domain"`
-	SID         string `detection:"sid"`
-	ObjectID    string `detection:"object_id"` // Entra ID
-	UPN         string `detection:"upn"`
-	DisplayName string `detection:"display_name"`
+	Name        string `detection:"name"`         // account name without domain
+	Domain      string `detection:"domain"`       // Windows domain
+	SID         string `detection:"sid"`          // security identifier, S-1-...
+	ObjectID    string `detection:"object_id"`    // Entra ID
+	UPN         string `detection:"upn"`          // user principal name, name@domain
+	DisplayName string `detection:"display_name"` // for people
 }
 
 // File is the file the detection is about.
 type File struct {
-	Name      string `detection:"name"`
-	Path      string `detection:"path"` // full path with the name, joined where an API gives the folder only
-	Size      string `detection:"size"` // bytes
-	SHA1      string `detection:"sha1"`
-	SHA256    string `detection:"sha256"`
-	MD5       string `detection:"md5"`
-	Publisher string `detection:"publisher"`
-	Signer    string `detection:"signer"`
-	Issuer    string `detection:"issuer"`
+	Name      string `detection:"name"`      // without the folder
+	Path      string `detection:"path"`      // full path with the name, joined where an API gives the folder only
+	Size      string `detection:"size"`      // bytes
+	SHA1      string `detection:"sha1"`      // 40 hexadecimal digits
+	SHA256    string `detection:"sha256"`    // 64 hexadecimal digits
+	MD5       string `detection:"md5"`       // 32 hexadecimal digits
+	Publisher string `detection:"publisher"` // filePublisher; Graph only, like the next two
+	Signer    string `detection:"signer"`    // of the signature
+	Issuer    string `detection:"issuer"`    // of the signer's certificate
 }
 
 // Process is the process the detection is about, with its parent.
 type Process struct {
-	ID            string `detection:"id"`
-	Name          string `detection:"name"`
-	Path          string `detection:"path"` // full path of the image
-	CommandLine   string `detection:"command_line"`
-	Created       string `detection:"created"` // text as sent
-	SHA1          string `detection:"sha1"`
-	SHA256        string `detection:"sha256"`
-	MD5           string `detection:"md5"`
-	User          string `detection:"user"`
-	ParentID      string `detection:"parent_id"`
-	ParentName    string `detection:"parent_name"`
-	ParentPath    string `detection:"parent_path"`
-	ParentCreated string `detection:"parent_created"`
+	ID            string `detection:"id"`             // processId, decimal
+	Name          string `detection:"name"`           // of the image, without the folder
+	Path          string `detection:"path"`           // full path of the image
+	CommandLine   string `detection:"command_line"`   // with all arguments, which may hold secrets of the device
+	Created       string `detection:"created"`        // text as sent
+	SHA1          string `detection:"sha1"`           // of the image
+	SHA256        string `detection:"sha256"`         // of the image
+	MD5           string `detection:"md5"`            // of the image
+	User          string `detection:"user"`           // domain\name or name
+	ParentID      string `detection:"parent_id"`      // decimal
+	ParentName    string `detection:"parent_name"`    // of the parent's image
+	ParentPath    string `detection:"parent_path"`    // full path of the parent's image
+	ParentCreated string `detection:"parent_created"` // text as sent
 }
 
 // Network is the remote end, and the connection where one is known.
 type Network struct {
-	RemoteAddress      string `detection:"remote_address"` // ipEvidence, Ip entity, IpAddress of the detections API
-	RemoteCountry      string `detection:"remote_country"`
-	SourceAddress      string `detection:"source_address"` // networkConnectionEvidence; beats the others
-	SourcePort         string `detection:"source_port"`
-	DestinationAddress string `detection:"destination_address"`
-	DestinationPort    string `detection:"destination_port"`
-	Protocol           string `detection:"protocol"`
-	Domain             string `detection:"domain"` // dnsEvidence
+	RemoteAddress      string `detection:"remote_address"`      // ipEvidence, Ip entity, IpAddress of the detections API
+	RemoteCountry      string `detection:"remote_country"`      // countryLetterCode, two letters
+	SourceAddress      string `detection:"source_address"`      // networkConnectionEvidence; beats the others
+	SourcePort         string `detection:"source_port"`         // decimal
+	DestinationAddress string `detection:"destination_address"` // networkConnectionEvidence
+	DestinationPort    string `detection:"destination_port"`    // decimal
+	Protocol           string `detection:"protocol"`            // e.g. tcp
+	Domain             string `detection:"domain"`              // dnsEvidence
 }
 
 // Mail is the message the detection is about.
 type Mail struct {
-	Sender            string   `detection:"sender"`
-	SenderAddress     string   `detection:"sender_address"` // IP
-	Recipient         string   `detection:"recipient"`
-	Subject           string   `detection:"subject"`
-	NetworkMessageID  string   `detection:"network_message_id"`
-	InternetMessageID string   `detection:"internet_message_id"`
-	DeliveryAction    string   `detection:"delivery_action"`
-	DeliveryLocation  string   `detection:"delivery_location"`
-	Threats           []string `detection:"threats"`
-	ClusterBy         string   `detection:"cluster_by"`
-	ClusterValue      string   `detection:"cluster_value"`
-	ClusterCount      string   `detection:"cluster_count"`
+	Sender            string   `detection:"sender"`              // address of the header's sender, else of the envelope's
+	SenderAddress     string   `detection:"sender_address"`      // IP
+	Recipient         string   `detection:"recipient"`           // address; of several, the first
+	Subject           string   `detection:"subject"`             // as sent
+	NetworkMessageID  string   `detection:"network_message_id"`  // Exchange's: one for all copies
+	InternetMessageID string   `detection:"internet_message_id"` // Message-ID of the header (RFC 5322, section 3.6.4)
+	DeliveryAction    string   `detection:"delivery_action"`     // e.g. delivered, blocked
+	DeliveryLocation  string   `detection:"delivery_location"`   // e.g. inbox, quarantine
+	Threats           []string `detection:"threats"`             // their names
+	ClusterBy         string   `detection:"cluster_by"`          // what mails of a cluster have in common
+	ClusterValue      string   `detection:"cluster_value"`       // the value that they share
+	ClusterCount      string   `detection:"cluster_count"`       // how many they are, decimal
 }
 
 // Mailbox is the affected mailbox.
 type Mailbox struct {
-	Address     string `detection:"address"`
-	UPN         string `detection:"upn"`
-	DisplayName string `detection:"display_name"`
+	Address     string `detection:"address"`      // primary address
+	UPN         string `detection:"upn"`          // of its owner
+	DisplayName string `detection:"display_name"` // for people
 }
 
 // Registry is the registry key or value the detection is about.
 type Registry struct {
-	Hive      string `detection:"hive"`
-	Key       string `detection:"key"`
-	Path      string `detection:"path"` // hive and key joined by a backslash
-	ValueName string `detection:"value_name"`
-	ValueType string `detection:"value_type"`
-	Value     string `detection:"value"`
+	Hive      string `detection:"hive"`       // e.g. HKEY_LOCAL_MACHINE
+	Key       string `detection:"key"`        // without the hive
+	Path      string `detection:"path"`       // hive and key joined by a backslash
+	ValueName string `detection:"value_name"` // "" for a key alone
+	ValueType string `detection:"value_type"` // e.g. string
+	Value     string `detection:"value"`      // as text
 }
 
 // Cloud is the affected resource: Azure, Amazon, Google, containers, Kubernetes, storage.
 type Cloud struct {
-	Kind       string `detection:"kind"` // evidence type, e.g. azureResource
-	ResourceID string `detection:"resource_id"`
-	Name       string `detection:"name"`
-	Type       string `detection:"type"`
-	Account    string `detection:"account"` // subscription, account or project
+	Kind       string `detection:"kind"`        // evidence type, e.g. azureResource
+	ResourceID string `detection:"resource_id"` // in the cloud's own form; of a storage object its address
+	Name       string `detection:"name"`        // for people
+	Type       string `detection:"type"`        // the cloud's word for what it is
+	Account    string `detection:"account"`     // subscription, account or project
 }
 
 // App is the application the detection is about.
 type App struct {
-	ID   string `detection:"id"`
-	Name string `detection:"name"`
+	ID   string `detection:"id"`   // client id, or what else identifies it
+	Name string `detection:"name"` // for people
 }
 
 // Evidence is one piece of evidence with what all pieces have in common.
 type Evidence struct {
-	Type              string // e.g. "process", "analyzedMessage": Graph's type without namespace and "Evidence", in the same words for every API
-	Created           time.Time
-	Verdict           string
-	Remediation       string
-	RemediationDetail string
-	DetectionStatus   string
-	Roles             []string
-	Tags              []string
-	Raw               []byte // this piece alone; aliases Detection.Raw
+	Type              string    // e.g. "process", "analyzedMessage": Graph's type without namespace and "Evidence", in the same words for every API
+	Created           time.Time // when it was added
+	Verdict           string    // Microsoft's word, e.g. malicious
+	Remediation       string    // remediationStatus
+	RemediationDetail string    // remediationStatusDetails
+	DetectionStatus   string    // detectionStatus: whether it was stopped
+	Roles             []string  // Graph: the part it has in the alert
+	Tags              []string  // Graph
+	Raw               []byte    // this piece alone; aliases Detection.Raw
 }
 
 // Reset empties d for the next record and keeps the memory of its lists.

@@ -28,9 +28,9 @@ const (
 
 // Key is one key of a format's dictionary.
 type Key struct {
-	Name       string    `toml:"key"`
-	Full       string    `toml:"full"` // the long name, where the format has one
-	Type       ValueType `toml:"type"`
+	Name       string    `toml:"key"`         // as it is written
+	Full       string    `toml:"full"`        // the long name, where the format has one
+	Type       ValueType `toml:"type"`        // of its value
 	Max        int       `toml:"max"`         // longest value in bytes; 0: the format states none
 	Since      string    `toml:"since"`       // first version of the format that has the key; "": all
 	LabelKey   string    `toml:"label_key"`   // custom slot: the key that carries its label
@@ -42,7 +42,7 @@ type Key struct {
 type Dictionary struct {
 	Format   string   `toml:"format"`   // leef, cef, json
 	Versions []string `toml:"versions"` // ascending
-	Keys     []Key    `toml:"keys"`
+	Keys     []Key    `toml:"keys"`     // in the order of its file
 
 	// CheckCustom says what is wrong with a key that is not in the dictionary; nil: nothing.
 	CheckCustom func(key string) error `toml:"-"`

@@ -12,11 +12,11 @@ import (
 // It is TOML; the built-in tables are embedded, a user's table extends or replaces them (Extend). Compile turns a
 // Mapping into a Table, which encoders use.
 type Mapping struct {
-	Format   string                       `toml:"format"`  // leef, cef or json; a user's table may leave it out
-	Name     string                       `toml:"name"`    // of a built-in table besides the default: the profile's
-	Version  string                       `toml:"version"` // of the mapping: the version field of the header
-	Replace  bool                         `toml:"replace"` // a user's table: forget all attributes of the default
-	Header   Header                       `toml:"header"`
+	Format   string                       `toml:"format"`   // leef, cef or json; a user's table may leave it out
+	Name     string                       `toml:"name"`     // of a built-in table besides the default: the profile's
+	Version  string                       `toml:"version"`  // of the mapping: the version field of the header
+	Replace  bool                         `toml:"replace"`  // a user's table: forget all attributes of the default
+	Header   Header                       `toml:"header"`   // of a user's table: what it does not give is the default's
 	Severity map[string]int               `toml:"severity"` // number of each severity word
 	Words    map[string]map[string]string `toml:"words"`    // named word lists for Attribute.Words
 
@@ -24,7 +24,7 @@ type Mapping struct {
 	// that it has. "" means the number.
 	SeverityWords map[string]string `toml:"severity_words"`
 
-	Attributes []Attribute `toml:"attributes"`
+	Attributes []Attribute `toml:"attributes"` // in the order in which they are written
 
 	// Computed are values of a program's own, which From and the other lists of sources may name like fields. A
 	// function returns "" for nothing, and has to be safe for several goroutines at once.
@@ -34,15 +34,15 @@ type Mapping struct {
 // Header says what stands in the header of an event. Vendor and Product go by the word of ServiceWord, with "other"
 // for the services that are not listed. ClassID and Name are sources in order of preference, as in Attribute.From.
 type Header struct {
-	Vendor  map[string]string `toml:"vendor"`
-	Product map[string]string `toml:"product"`
-	ClassID Names             `toml:"class_id"`
-	Name    Names             `toml:"name"`
+	Vendor  map[string]string `toml:"vendor"`   // by service word
+	Product map[string]string `toml:"product"`  // by service word
+	ClassID Names             `toml:"class_id"` // the EventID of LEEF, the device event class id of CEF
+	Name    Names             `toml:"name"`     // of CEF
 }
 
 // Attribute is one entry of a Mapping: a key of the format and where its value comes from.
 type Attribute struct {
-	Key   string `toml:"key"`
+	Key   string `toml:"key"`   // as it is written
 	From  Names  `toml:"from"`  // Detection fields, derived values or JSON Pointers (they begin with /), in order of preference
 	Value string `toml:"value"` // a constant, instead of From
 	Note  string `toml:"note"`  // for the reader and the documentation
@@ -57,13 +57,13 @@ type Attribute struct {
 
 	// What the key wants.
 
-	Type     ValueType `toml:"type"`  // default: the dictionary's, else text
-	Label    string    `toml:"label"` // custom slots of CEF
-	Max      int       `toml:"max"`   // longest value in bytes after cleaning; default: the dictionary's, else 1023
-	Whole    bool      `toml:"whole"` // never cut: identifiers, hashes, links; too long means left out
-	Hash     bool      `toml:"hash"`  // too long means replaced by "sha256:" and as much of its SHA-256 as there is room for
-	Priority string    `toml:"priority"`
-	Short    int       `toml:"short"` // may be cut to so many bytes when the event is too long
+	Type     ValueType `toml:"type"`     // default: the dictionary's, else text
+	Label    string    `toml:"label"`    // custom slots of CEF
+	Max      int       `toml:"max"`      // longest value in bytes after cleaning; default: the dictionary's, else 1023
+	Whole    bool      `toml:"whole"`    // never cut: identifiers, hashes, links; too long means left out
+	Hash     bool      `toml:"hash"`     // too long means replaced by "sha256:" and as much of its SHA-256 as there is room for
+	Priority string    `toml:"priority"` // A (kept longest), B or C (dropped first from an event that is too long); default B
+	Short    int       `toml:"short"`    // may be cut to so many bytes when the event is too long
 
 	// When it is written.
 

@@ -9,15 +9,15 @@ import (
 
 // Row describes one key of a table in words, for documentation and for the content that the SIEM side needs.
 type Row struct {
-	Key, Name string // Name is the long name of the dictionary
-	Label     string
-	Custom    bool // not in the format's dictionary
-	From      string
-	Type      ValueType
-	Max       int // bytes; 0 for numbers, times and addresses
-	Priority  string
-	When      string // conditions; "" when there are none
-	Note      string
+	Key, Name string    // Name is the long name of the dictionary
+	Label     string    // of a custom slot; "": it has none
+	Custom    bool      // not in the format's dictionary
+	From      string    // where the value comes from, and what is made of it
+	Type      ValueType // of the value
+	Max       int       // bytes; 0 for numbers, times and addresses
+	Priority  string    // A, B or C
+	When      string    // conditions; "" when there are none
+	Note      string    // of the mapping
 }
 
 // Rows describes the keys of the table, in its order.

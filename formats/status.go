@@ -10,9 +10,9 @@ import (
 // StatusEvent is what the bridge says of itself in an event: the record of a KindStatus detection. Counts and lag are
 // of the moment of the event; a class that has no use for one leaves it out.
 type StatusEvent struct {
-	Class    string    `json:"class"` // a status word of classes.toml
-	ID       string    `json:"id"`
-	Time     time.Time `json:"time"`
+	Class    string    `json:"class"`                 // a status word of classes.toml
+	ID       string    `json:"id"`                    // of this event alone
+	Time     time.Time `json:"time"`                  // of the event, by the bridge's clock
 	Severity string    `json:"severity"`              // informational, low, medium, high
 	Title    string    `json:"title"`                 // one line
 	Text     string    `json:"text,omitzero"`         // what it means and what the operator does

@@ -7,7 +7,7 @@ import (
 
 // Layout is what a format adds to a table so that the engine can count: how text is cleaned and what it costs.
 type Layout struct {
-	Clean  Cleaning
+	Clean  Cleaning // for values
 	Header Cleaning // for the name in the header
 	// Before returns what is written before a value: separator, key and equals sign, with the label of a custom slot
 	// before them; label and labelKey are "" where there is none.

@@ -21,10 +21,10 @@ import (
 
 // Status is a bridge as the operator sees it.
 type Status struct {
-	Version      string        `json:"version"`
-	Started      time.Time     `json:"started"` // when this process began
-	Sources      []Source      `json:"sources"` // in the order of the configuration
-	Buffer       Buffer        `json:"buffer"`
+	Version      string        `json:"version"`      // of siembridge
+	Started      time.Time     `json:"started"`      // when this process began
+	Sources      []Source      `json:"sources"`      // in the order of the configuration
+	Buffer       Buffer        `json:"buffer"`       // what all destinations share
 	Destinations []Destination `json:"destinations"` // likewise
 
 	Reconciliation *Reconciliation `json:"last_reconciliation,omitempty"` // nil: there was none
@@ -34,34 +34,34 @@ type Status struct {
 
 // Cluster is who shares the buffer.
 type Cluster struct {
-	Instances []Instance `json:"instances"`
+	Instances []Instance `json:"instances"`           // this one among them
 	Away      time.Time  `json:"away_since,omitzero"` // since when the servers do not answer; zero: they do
 	Cause     string     `json:"cause,omitempty"`     // how that shows
 }
 
 // Instance is a bridge that shares the buffer.
 type Instance struct {
-	Host         string    `json:"host"`
-	This         bool      `json:"this"`
-	Live         bool      `json:"live"` // it is heard of
-	Started      time.Time `json:"started"`
+	Host         string    `json:"host"`         // the name of its host
+	This         bool      `json:"this"`         // the one that answers
+	Live         bool      `json:"live"`         // it is heard of
+	Started      time.Time `json:"started"`      // when its process began
 	Sources      []string  `json:"sources"`      // that it pulls
 	Destinations []string  `json:"destinations"` // that it delivers to, with its part, as in "qradar 3/8"
 }
 
 // Reconciliation is the outcome of the last one: what the APIs had against what was confirmed.
 type Reconciliation struct {
-	At      time.Time `json:"at"`    // when it ended
-	Since   time.Time `json:"since"` // the period, by when Microsoft changed the records
-	Until   time.Time `json:"until"`
+	At      time.Time `json:"at"`               // when it ended
+	Since   time.Time `json:"since"`            // the period, by when Microsoft changed the records
+	Until   time.Time `json:"until"`            // its end
 	Missing int       `json:"missing"`          // records that should have been pulled or delivered and were not
 	Errors  []string  `json:"errors,omitempty"` // what could not be looked at
 }
 
 // Source is the state of one source.
 type Source struct {
-	Name        string    `json:"name"`
-	API         string    `json:"api"`
+	Name        string    `json:"name"`                  // of the configuration
+	API         string    `json:"api"`                   // of the configuration
 	State       string    `json:"state"`                 // starting, ok, failing, ended, standby: another instance pulls it
 	LastSuccess time.Time `json:"last_success,omitzero"` // the last answer that could be read; zero: none since the start
 	CoveredTo   time.Time `json:"covered_to,omitzero"`   // up to here everything is read but the holes; zero: nothing is
@@ -83,9 +83,9 @@ type Source struct {
 
 // Unread is a hole: a stretch of changed-time that the API does not give although it gives its neighbours.
 type Unread struct {
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Reason string    `json:"reason"`
+	From   time.Time `json:"from"`   // its beginning
+	To     time.Time `json:"to"`     // its end, not in it
+	Reason string    `json:"reason"` // why the last attempt failed
 }
 
 // MaxUnread is how many holes of a source a status names.
@@ -112,12 +112,12 @@ type Buffer struct {
 
 // Destination is the state of one destination.
 type Destination struct {
-	Name      string    `json:"name"`
-	State     string    `json:"state"`             // one of package delivery's states
-	Since     time.Time `json:"since,omitzero"`    // when it came to that state
-	Address   string    `json:"address,omitempty"` // of the last connection, resolved; "": there was none
-	Confirm   string    `json:"confirm"`           // what counts now: close or ack
-	Pending   int64     `json:"pending_records"`
+	Name      string    `json:"name"`                    // of the configuration
+	State     string    `json:"state"`                   // one of package delivery's states
+	Since     time.Time `json:"since,omitzero"`          // when it came to that state
+	Address   string    `json:"address,omitempty"`       // of the last connection, resolved; "": there was none
+	Confirm   string    `json:"confirm"`                 // what counts now: close or ack
+	Pending   int64     `json:"pending_records"`         // records it has yet to deliver
 	Oldest    time.Time `json:"oldest_pending,omitzero"` // when the oldest of them was pulled; zero: there is none
 	Dropped   uint64    `json:"dropped_records"`         // since the destination first came, because the buffer was full
 	Delivered uint64    `json:"delivered_events"`        // since the start: confirmed, and the release on disk
@@ -134,8 +134,8 @@ type Destination struct {
 
 // Replay is one that is under way: retained records that are sent to a destination again.
 type Replay struct {
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"`
+	Since   time.Time `json:"since"`   // the period, by when the records were pulled
+	Until   time.Time `json:"until"`   // its end
 	Records int64     `json:"records"` // there are to send
 	Sent    int64     `json:"sent"`    // of these, confirmed
 }
@@ -178,13 +178,13 @@ func (s *Status) Trouble() []string {
 
 // Options say what to serve, and where.
 type Options struct {
-	Address   string // host:port
-	TokenFile string // bearer token that requests have to carry; "": none
-	Gatherer  prometheus.Gatherer
-	Status    func() Status
-	History   *History       // for the plots
-	Events    func() []Event // the newest events; nil: their contents are not shown
-	Logger    *slog.Logger
+	Address   string              // host:port
+	TokenFile string              // bearer token that requests have to carry; "": none
+	Gatherer  prometheus.Gatherer // what /metrics shows
+	Status    func() Status       // asked for each page; any goroutine may call it
+	History   *History            // for the plots
+	Events    func() []Event      // the newest events; nil: their contents are not shown
+	Logger    *slog.Logger        // says when serving ends
 }
 
 // Server is the HTTP server.
@@ -280,7 +280,7 @@ func withToken(token string, next http.Handler) http.Handler {
 // Event is one of the newest events as it was sent.
 type Event struct {
 	At          time.Time // when it was confirmed
-	Source      string
-	Destination string
-	Text        string
+	Source      string    // name of the source
+	Destination string    // name of the destination
+	Text        string    // with header, without framing
 }

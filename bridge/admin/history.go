@@ -20,32 +20,32 @@ const (
 
 // Point is what the counters stand at, by name of source and destination.
 type Point struct {
-	Sources      map[string]uint64 // records pulled since the start
-	Destinations map[string]DestinationPoint
+	Sources      map[string]uint64           // records pulled since the start
+	Destinations map[string]DestinationPoint // events and backlog
 }
 
 // DestinationPoint is one destination's part of a Point.
 type DestinationPoint struct {
-	Delivered    uint64 // events confirmed since the start
-	Backlog      int64  // records pending
-	LatencySum   float64
-	LatencyCount uint64
+	Delivered    uint64  // events confirmed since the start
+	Backlog      int64   // records pending
+	LatencySum   float64 // seconds from Microsoft's own time to confirmed, of all events since the start
+	LatencyCount uint64  // how many events that is
 }
 
 // Minute is what happened in a minute.
 type Minute struct {
-	At        time.Time        `json:"at"`
-	Pulled    uint64           `json:"pulled"`
-	Delivered uint64           `json:"delivered"`
-	Backlog   int64            `json:"backlog"`           // of the destination that is furthest behind, at its end
-	Latency   *float64         `json:"latency,omitempty"` // mean of what was confirmed, in seconds; nil: nothing was
-	Source    map[string]Rates `json:"source,omitempty"`
-	Dest      map[string]Rates `json:"destination,omitempty"`
+	At        time.Time        `json:"at"`                    // its end
+	Pulled    uint64           `json:"pulled"`                // records, of all sources
+	Delivered uint64           `json:"delivered"`             // events, to all destinations
+	Backlog   int64            `json:"backlog"`               // of the destination that is furthest behind, at its end
+	Latency   *float64         `json:"latency,omitempty"`     // mean of what was confirmed, in seconds; nil: nothing was
+	Source    map[string]Rates `json:"source,omitempty"`      // by name
+	Dest      map[string]Rates `json:"destination,omitempty"` // by name
 }
 
 // Rates counts one source's records or one destination's events of a minute.
 type Rates struct {
-	Count uint64 `json:"n"`
+	Count uint64 `json:"n"` // records, or events
 }
 
 // History is the last 24 hours by the minute. Its file may be lost: it is of use for the plots, and for what is usual

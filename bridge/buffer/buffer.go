@@ -44,7 +44,7 @@ const MaxRecord = 32 << 20
 
 // Batch is what one commit stores: records and the source's checkpoint.
 type Batch struct {
-	Source string
+	Source string // name of the source, 1 to MaxName bytes; that of every record
 	// Records in the order they shall be delivered. Append sets Number and Update of those it stores.
 	Records []Record
 	// NoUpdates makes a changed record count as known: its new state is remembered, nothing is delivered.
@@ -91,9 +91,9 @@ const (
 
 // Destination describes a queue to open.
 type Destination struct {
-	Name     string
+	Name     string   // 1 to MaxName bytes; the queue's
 	Sources  []string // whose records it wants; empty: all
-	Overflow Overflow
+	Overflow Overflow // what happens when the buffer is full
 }
 
 // Queue is what one destination has yet to deliver. Take and Release may be called from different goroutines; two
@@ -125,7 +125,7 @@ const KeepReleased = 8 << 20
 
 // Pending is the backlog of a destination.
 type Pending struct {
-	Records int64
+	Records int64     // not released yet
 	Oldest  time.Time // Pulled of the oldest; zero when there is none
 	Dropped uint64    // records dropped by OverflowDropOldest since the queue was first opened
 }
@@ -155,7 +155,7 @@ type Buffer interface {
 
 // Leftover is a destination whose queue is not open: it was removed or renamed, or not opened yet.
 type Leftover struct {
-	Destination string
+	Destination string    // its name
 	Records     int64     // pending
 	Closed      time.Time // when its queue was closed
 	Until       time.Time // when what is pending is dropped, if it is not opened again; a full buffer drops it earlier
@@ -192,7 +192,7 @@ const (
 
 // Trace is what a buffer knows of a key.
 type Trace struct {
-	Known  bool
+	Known  bool       // the key was seen
 	Stored bool       // a record of it was stored; not so of a summary that never was an event
 	At     []Standing // by destination, as asked for; nil when none was stored
 }
@@ -206,10 +206,10 @@ type Journal interface {
 
 // Quarantined is a record that was set aside.
 type Quarantined struct {
-	ID     uint64 // given by Put, ascending
-	Record Record
-	Reason string // at most 1,024 bytes
-	At     time.Time
+	ID     uint64    // given by Put, ascending
+	Record Record    // as it was set aside; Raw is nil in lists
+	Reason string    // at most 1,024 bytes
+	At     time.Time // when it was set aside
 }
 
 // Quarantine keeps records that could not be treated in full, with their reasons, for the operator to look at. It is

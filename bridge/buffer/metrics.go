@@ -8,9 +8,9 @@ import (
 
 // Metrics gives a buffer's metrics when they are asked for. It is a prometheus.Collector.
 type Metrics struct {
-	Usage   func() Usage
+	Usage   func() Usage              // asked for each gathering
 	Pending func() map[string]Pending // of each destination whose queue is open
-	Now     func() time.Time
+	Now     func() time.Time          // what ages count from
 }
 
 var (

@@ -8,7 +8,7 @@ import (
 
 // Problem is one mistake in a configuration.
 type Problem struct {
-	File    string
+	File    string // as it was named
 	Line    int    // 0 when it stands nowhere, e.g. a missing table
 	Key     string // e.g. "source[0].tenant_id"
 	Message string // what is wrong and what to do

@@ -36,24 +36,24 @@ type Daemon interface {
 
 // Changes is what came of a reload.
 type Changes struct {
-	Sources      Set      `json:"sources"`
-	Destinations Set      `json:"destinations"`
+	Sources      Set      `json:"sources"`           // by name
+	Destinations Set      `json:"destinations"`      // by name
 	Kept         []Kept   `json:"kept,omitempty"`    // what removed destinations have yet to receive
 	Restart      []string `json:"restart,omitempty"` // keys and tables that changed and take effect at the next start
 }
 
 // Set names what changed of one kind.
 type Set struct {
-	Added   []string `json:"added,omitempty"`
-	Changed []string `json:"changed,omitempty"`
-	Removed []string `json:"removed,omitempty"`
+	Added   []string `json:"added,omitempty"`   // were not there before
+	Changed []string `json:"changed,omitempty"` // began anew with other settings
+	Removed []string `json:"removed,omitempty"` // are not there any more
 }
 
 // Kept is the backlog of a removed destination. It goes out when a destination of that name is configured again.
 type Kept struct {
-	Destination string    `json:"destination"`
-	Records     int64     `json:"records"`
-	Until       time.Time `json:"until"` // then it is dropped
+	Destination string    `json:"destination"` // its name
+	Records     int64     `json:"records"`     // pending
+	Until       time.Time `json:"until"`       // then it is dropped
 }
 
 // Note adds a name, to the changed ones if there was one of it before.
@@ -110,7 +110,7 @@ var ErrNotRunning = errors.New("no siembridge runs with this state_dir; start it
 
 // Refusal is an error of the daemon: the problems it has with what it was asked, a sentence each.
 type Refusal struct {
-	Problems []string `json:"problems"`
+	Problems []string `json:"problems"` // each with what to do
 }
 
 // Error is the problems, one a line.

@@ -14,12 +14,12 @@ import (
 
 // Received is one frame as a receiver read it.
 type Received struct {
-	Frame   []byte // with its syslog header, without framing; valid during the call only
-	Header  syslog.Message
-	Event   *parse.Event // nil for JSON and for what does not parse
-	Err     error        // what is wrong with header or event
-	Partial bool         // the connection ended within the frame
-	Remote  string
+	Frame   []byte         // with its syslog header, without framing; valid during the call only
+	Header  syslog.Message // its syslog header taken apart
+	Event   *parse.Event   // nil for JSON and for what does not parse
+	Err     error          // what is wrong with header or event
+	Partial bool           // the connection ended within the frame
+	Remote  string         // host:port of the sender
 }
 
 // Receiver is a SIEM's syslog listener: it reads frames of any framing from any number of connections, takes them apart

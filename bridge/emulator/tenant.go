@@ -16,8 +16,8 @@ import (
 
 // Record is one record of a tenant's API.
 type Record struct {
-	ID      string
-	Created time.Time
+	ID      string    // what the API calls it by
+	Created time.Time // Microsoft's creation time
 	Changed time.Time // Microsoft's changed-time
 	Visible time.Time // from when on the API shows it; zero: at once
 	Carried []string  // ids of the alerts in an incident of Defender XDR
@@ -28,7 +28,7 @@ type Record struct {
 
 // Faults are how often an answer goes wrong, each from 0 to 1, and how long Retry-After asks to wait.
 type Faults struct {
-	TooMany, Unavailable, Unauthorized, Reset, Truncated, HTML float64
+	TooMany, Unavailable, Unauthorized, Reset, Truncated, HTML float64       // 429, 503, 401, a reset, half an answer, a web page
 	RetryAfter                                                 time.Duration // in whole seconds
 	NoRetryAfter                                               float64       // share of the 429 that have no Retry-After
 }
@@ -36,10 +36,10 @@ type Faults struct {
 // Tenant is a Microsoft tenant in a box: the token endpoints of Entra ID and the APIs, as an http.Handler. Each API has
 // a prefix of its own (Endpoint). It may be used by several goroutines.
 type Tenant struct {
-	ID, ClientID, Secret string
-	TokenLife            time.Duration
-	Now                  func() time.Time
-	Withdrawn            []string // application permissions that tokens do not have
+	ID, ClientID, Secret string           // what a source signs in with
+	TokenLife            time.Duration    // of access tokens
+	Now                  func() time.Time // the tenant's clock
+	Withdrawn            []string         // application permissions that tokens do not have
 
 	mu      sync.Mutex
 	issued  func() // called when a token has been sent; nil: nothing

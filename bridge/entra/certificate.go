@@ -14,7 +14,7 @@ import (
 // Certificate is the client credentials grant with a certificate: instead of a secret, a signed statement goes out
 // that is good for ten minutes and for one token endpoint (Microsoft identity platform, "certificate credentials").
 type Certificate struct {
-	App App
+	App App // who asks
 	// Files are read before each request, so that a certificate that was replaced is used at once.
 	Files CertificateFiles
 

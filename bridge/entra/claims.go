@@ -10,11 +10,11 @@ import (
 // Claims are what a diagnosis wants to know of an access token. Microsoft says that its tokens are opaque to
 // clients, so they are shown and nothing is decided by them.
 type Claims struct {
-	Audience string
-	Tenant   string
-	Roles    []string // application permissions
-	Scopes   []string // delegated permissions
-	Expiry   time.Time
+	Audience string    // aud: the API that it is for
+	Tenant   string    // tid
+	Roles    []string  // application permissions
+	Scopes   []string  // delegated permissions
+	Expiry   time.Time // exp
 }
 
 // maxClaims bounds the part of a token that is decoded, in bytes.

@@ -24,13 +24,14 @@ import (
 // Grant fetches a new access token by one kind of credential. Its error is an *Error. It is called by one goroutine
 // at a time.
 type Grant interface {
+	// Token asks for one; ctx bounds the asking.
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
 // App is the registered application that asks, and what it asks for. Exactly one of Scope and Resource is set.
 type App struct {
 	TokenURL string // complete token endpoint, see TokenURL
-	ClientID string
+	ClientID string // of the app registration
 	Scope    string // v2 endpoint, e.g. https://graph.microsoft.com/.default
 	Resource string // v1 endpoint, e.g. https://graph.windows.net
 

@@ -10,7 +10,7 @@ import (
 // FederatedToken is the client credentials grant with a token of another issuer that the app trusts, such as a
 // Kubernetes cluster (Microsoft identity platform, "workload identity federation").
 type FederatedToken struct {
-	App App
+	App App // who asks
 	// File holds the other issuer's token. It is replaced every hour or so, and read before each request.
 	File string
 }

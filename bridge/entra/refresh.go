@@ -26,7 +26,7 @@ import (
 //	killed before the file's rename:  the same, and a temporary file that the next write replaces
 //	killed after:                     the file has the new token and, should it not work, the old one
 type RefreshToken struct {
-	App App
+	App App // who asks
 	// Secret returns the client secret; nil for public clients.
 	Secret func() (string, error)
 	// SeedFile holds the first refresh token. It counts when the chain is empty or the seed has changed since. "":

@@ -8,7 +8,7 @@ import (
 
 // ClientSecret is the client credentials grant with a shared secret.
 type ClientSecret struct {
-	App App
+	App App // who asks
 	// Secret returns the secret; it is asked before each request, so that a file that was replaced is read again.
 	Secret func() (string, error)
 }

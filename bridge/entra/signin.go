@@ -14,7 +14,7 @@ import (
 // the user enters in a browser anywhere ([SignIn.Device]). Both run at the v2 endpoint, also for APIs whose tokens
 // come from the v1 endpoint: refresh tokens are good at both.
 type SignIn struct {
-	App App
+	App App // for whom the user signs in
 	// Secret returns the client secret of a confidential client; nil for public clients.
 	Secret func() (string, error)
 }

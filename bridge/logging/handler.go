@@ -38,10 +38,10 @@ type entry struct {
 
 // Line is a warning or error that was logged.
 type Line struct {
-	Time    time.Time         `json:"time"`
-	Level   string            `json:"level"`
-	Message string            `json:"message"`
-	Attrs   map[string]string `json:"attrs,omitempty"`
+	Time    time.Time         `json:"time"`            // when it was logged
+	Level   string            `json:"level"`           // WARN or ERROR
+	Message string            `json:"message"`         // without the attributes
+	Attrs   map[string]string `json:"attrs,omitempty"` // by key, groups joined by dots
 }
 
 // NewHandler returns a handler before next. now is the clock.

@@ -13,7 +13,7 @@ import (
 // Finding is one thing that Check looked at.
 type Finding struct {
 	What   string // e.g. "token", "one page", "clock"
-	OK     bool
+	OK     bool   // false: the source cannot pull
 	Detail string // what was found; for a failure with its remedy
 }
 

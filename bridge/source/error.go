@@ -36,10 +36,10 @@ var reasons = []Reason{ReasonToken, ReasonAuth, ReasonPermission, ReasonRequest,
 
 // Error says why a request brought nothing, and what the operator does.
 type Error struct {
-	Reason  Reason
-	Status  int // HTTP status; 0: none
-	Message string
-	Remedy  string
+	Reason  Reason        // the kind, which callers decide by
+	Status  int           // HTTP status; 0: none
+	Message string        // what happened, without secrets
+	Remedy  string        // what the operator does next; "": the message says all
 	Wait    time.Duration // what the server asked for
 	Slow    bool          // only the operator can cure it: retried in minutes
 

@@ -19,16 +19,16 @@ import (
 
 // FileOptions describe a source that reads files.
 type FileOptions struct {
-	Name         string
-	Path         string        // a path, a glob, or "-" for standard input
-	PollInterval time.Duration // how often new files and appended lines are looked for
-	NoUpdates    bool
-	Evidence     bool      // a record for each piece of evidence, in place of one for the alert
-	Stdin        io.Reader // for "-"; nil: os.Stdin
-	Buffer       buffer.Appender
+	Name         string                                     // in records, metrics and logs
+	Path         string                                     // a path, a glob, or "-" for standard input
+	PollInterval time.Duration                              // how often new files and appended lines are looked for
+	NoUpdates    bool                                       // a record that changed is remembered and not delivered
+	Evidence     bool                                       // a record for each piece of evidence, in place of one for the alert
+	Stdin        io.Reader                                  // for "-"; nil: os.Stdin
+	Buffer       buffer.Appender                            // takes records with the place that was read to
 	SetAside     func(r buffer.Record, reason string) error // what cannot be read; nil: it is only logged
-	Metrics      *Metrics
-	Logger       *slog.Logger
+	Metrics      *Metrics                                   // of all sources
+	Logger       *slog.Logger                               // with the source's name in it
 }
 
 // File reads records of any supported API from files: one record a line, or whole documents (a page, a list, a record),

@@ -14,7 +14,7 @@ type Hole struct {
 	Interval
 	Reason string // why the last attempt failed
 	Since  int64  // when it was found, Unix milliseconds of the server's clock
-	Retry  int64
+	Retry  int64  // when it is tried again, Unix milliseconds of the server's clock
 }
 
 // Limits of the plan, in milliseconds unless said otherwise.

@@ -27,34 +27,34 @@ var ErrEnded = errors.New("the source has come to its end")
 
 // Options describe a source.
 type Options struct {
-	Name     string
+	Name     string // in records, metrics and logs
 	API      string // detections, alerts, graph-alerts, graph-incidents, incidents
-	Cloud    string
-	Region   string
+	Cloud    string // public, gcc, gcc-high, dod; "": public
+	Region   string // us, eu, uk; of the detections API only
 	Endpoint string // overrides scheme, host and prefix of the API
 	TokenURL string // overrides the token endpoint
-	TenantID string
-	ClientID string
+	TenantID string // an id or a domain
+	ClientID string // of the app registration
 
 	Secret func() (string, error)          // the client secret, asked before each token request
 	Grant  func(app entra.App) entra.Grant // another credential; nil: the client secret
 
-	CAFile, ProxyURL  string
-	Transport         http.RoundTripper // instead of the network; nil: the network
-	PollInterval      time.Duration
-	Lookback          time.Duration
-	RequestsPerMinute int
+	CAFile, ProxyURL  string                        // further authorities for the API and token hosts, PEM; "": HTTPS_PROXY
+	Transport         http.RoundTripper             // instead of the network; nil: the network
+	PollInterval      time.Duration                 // how often the API is asked
+	Lookback          time.Duration                 // how far each poll looks back for late arrivals
+	RequestsPerMinute int                           // 0: Microsoft's limit for the API
 	Start             func(now time.Time) time.Time // where the first run begins
-	NoUpdates         bool
-	Evidence          bool // a record for each piece of evidence, in place of one for the alert
-	Backoff           Backoff
+	NoUpdates         bool                          // a record that changed is remembered and not delivered
+	Evidence          bool                          // a record for each piece of evidence, in place of one for the alert
+	Backoff           Backoff                       // the pauses between failures
 
-	Buffer       buffer.Appender
-	Limits       *Limits
-	Metrics      *Metrics
-	TokenMetrics *entra.Metrics
-	Logger       *slog.Logger
-	Version      string // for User-Agent
+	Buffer       buffer.Appender // takes records with the coverage
+	Limits       *Limits         // what sources of one tenant and app share
+	Metrics      *Metrics        // of all sources
+	TokenMetrics *entra.Metrics  // of all sources
+	Logger       *slog.Logger    // with the source's name in it
+	Version      string          // for User-Agent
 }
 
 // Source pulls one API of one tenant.
@@ -74,10 +74,10 @@ type Source struct {
 
 // Status is a source as the operator sees it.
 type Status struct {
-	State       string // starting, ok, failing, ended
-	LastSuccess time.Time
-	CoveredTo   time.Time
-	Holes       []Hole
+	State       string    // starting, ok, failing, ended
+	LastSuccess time.Time // the last answer that could be read; zero: none since the start
+	CoveredTo   time.Time // up to here everything is read but the holes; zero: nothing is
+	Holes       []Hole    // by time
 	Error       string    // with its remedy; "" when all is well
 	Pulled      uint64    // records stored since the start
 	Duplicates  uint64    // records recognised since the start

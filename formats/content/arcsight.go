@@ -17,7 +17,7 @@ import (
 // File is one file for the receiving side.
 type File struct {
 	Path string // slash-separated, below the folder that the first file names
-	Text string
+	Text string // ends in a line feed
 }
 
 //go:embed arcsight.txt.tmpl

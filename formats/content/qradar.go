@@ -53,7 +53,7 @@ type Property struct {
 	Key   string // of LEEF: the property's expression
 	Type  string // string, numeric, ip
 	Rules bool   // parsed on arrival, so that rules and indexes can use it
-	Text  string
+	Text  string // what it is, for the console
 }
 
 // Properties returns a custom property for each key of the LEEF mapping that QRadar puts into no field of its own.

@@ -40,21 +40,21 @@ const (
 
 // Report is what Tracer found.
 type Report struct {
-	Formats []string `json:"formats"`
-	APIs    []API    `json:"apis"` // by name
+	Formats []string `json:"formats"` // their names, as New was given them
+	APIs    []API    `json:"apis"`    // by name
 }
 
 // API is what was found in the records of one API.
 type API struct {
-	Name    string `json:"api"`
-	Records int    `json:"records"`
+	Name    string `json:"api"`                     // of package formats' list
+	Records int    `json:"records"`                 // how many were read
 	Large   int    `json:"large_records,omitempty"` // records with so many values that a few that arrive may have been missed
 	Paths   []Path `json:"paths"`                   // in the order in which they were met
 }
 
 // Path is a place in records: a JSON Pointer in which each index of a list is *.
 type Path struct {
-	Path   string  `json:"path"`
+	Path   string  `json:"path"`   // e.g. /evidence/*/verdict
 	Values int     `json:"values"` // values found there
 	Empty  int     `json:"empty"`  // places that say nothing: null, "", {}, []
 	Reach  []Reach `json:"reach"`  // one for each of Report.Formats
@@ -62,15 +62,15 @@ type Path struct {
 
 // Reach says what of a path reaches the SIEM in one format.
 type Reach struct {
-	Values int     `json:"values"` // how many of the path's values
-	Fields []Field `json:"fields,omitempty"`
+	Values int     `json:"values"`           // how many of the path's values
+	Fields []Field `json:"fields,omitempty"` // where they show; those that only depend on them come last
 }
 
 // Field is a field of events in which values of a path show.
 type Field struct {
-	Name   string `json:"field"`
-	As     As     `json:"as"`
-	Values int    `json:"values"`
+	Name   string `json:"field"`  // a key, or "name" and the like of a header
+	As     As     `json:"as"`     // how much of a value shows there
+	Values int    `json:"values"` // how many of the path's values
 }
 
 // Reached reports whether any value of the path reaches the SIEM in any format.

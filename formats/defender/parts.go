@@ -17,8 +17,8 @@ import (
 // Part is one of the records that SplitEvidence makes of an alert.
 type Part struct {
 	Identity
-	Record  []byte
-	Summary bool // the alert itself, behind the records of its evidence
+	Record  []byte // JSON, fresh memory
+	Summary bool   // the alert itself, behind the records of its evidence
 }
 
 // Bounds of what the records of one alert's evidence repeat.

@@ -33,8 +33,8 @@ type Found struct {
 
 // Unread is what is left of a text whose reading an error ended.
 type Unread struct {
-	Offset int64 // bytes of the text before it
-	Rest   io.Reader
+	Offset int64     // bytes of the text before it
+	Rest   io.Reader // the text from there on
 }
 
 // SplitFrom reads as Split does, from a place on; r stands there. It tells behind which place each record is, so that

@@ -10,13 +10,13 @@ import (
 
 // Property is one entry of a Java properties file.
 type Property struct {
-	Key, Value string
-	Line       int // where it begins, from 1
+	Key, Value string // escapes resolved
+	Line       int    // where it begins, from 1
 }
 
 // Problem is a line that is not understood. It never shows a value, which may be a secret.
 type Problem struct {
-	Line int
+	Line int    // from 1
 	Key  string // of the entry; "" when there is none
 	Text string // what is wrong with it
 }

@@ -33,10 +33,10 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Settings are what a connector was set up with to reach Microsoft.
 type Settings struct {
-	Tenant       string // id or domain
-	ClientID     string
-	ClientSecret Secret
-	RefreshToken Secret
+	Tenant       string   // id or domain
+	ClientID     string   // of the app registration; "": not in the file
+	ClientSecret Secret   // "": not in the file
+	RefreshToken Secret   // "": not in the file
 	Cloud        string   // public, gcc, gcc-high, as the configuration spells them; "" when nothing tells
 	Regions      []string // us, eu, uk
 	SIEM         string   // qradar when the file is of QRadar's set-up, arcsight when it is of ArcSight's; else ""

@@ -26,8 +26,8 @@ const (
 type Finding struct {
 	Line   int    `json:"line,omitempty"` // of the stream, from 1; octet-counted frames count as lines
 	Column int    `json:"column"`         // byte of the line, from 1
-	Fault  string `json:"fault"`
-	Source string `json:"source"` // the standard that has the rule
+	Fault  string `json:"fault"`          // what is wrong, with the value
+	Source string `json:"source"`         // the standard that has the rule
 }
 
 // String is the finding on one line, without the name of its file: "line:column: fault (source)".

@@ -11,8 +11,8 @@ type Pair struct{ Key, Value string }
 type Event struct {
 	Format   string // "LEEF" or "CEF"
 	Version  string // "1.0", "2.0"; "0", "1"
-	Vendor   string
-	Product  string
+	Vendor   string // of the header
+	Product  string // of the header
 	Release  string // version of the product or mapping
 	EventID  string // LEEF EventID, CEF deviceEventClassId
 	Name     string // CEF only

@@ -18,9 +18,9 @@ import (
 
 // Options are the settings that the rules depend on.
 type Options struct {
-	MaxSize int64         // at least 64 KiB
-	Retain  time.Duration // how long delivered records stay
-	Now     func() time.Time
+	MaxSize int64            // at least 64 KiB
+	Retain  time.Duration    // how long delivered records stay
+	Now     func() time.Time // the clock that the test moves
 }
 
 // Open opens a buffer. Called again after Close it opens the same one.

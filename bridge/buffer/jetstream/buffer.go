@@ -21,12 +21,12 @@ import (
 
 // Options say where the servers are and how the buffer keeps house.
 type Options struct {
-	URLs            []string
-	CredentialsFile string
-	CAFile          string
-	CertFile        string // with KeyFile: client certificate
-	KeyFile         string
-	Replicas        int // of the stream
+	URLs            []string // nats:// or tls:// servers; any one of a cluster leads to the others
+	CredentialsFile string   // of a NATS user; "": none
+	CAFile          string   // authority of the servers, PEM; "": the system's
+	CertFile        string   // with KeyFile: client certificate
+	KeyFile         string   // its key, PEM
+	Replicas        int      // of the stream
 
 	MaxSize int64            // bytes of records that some destination has yet to receive; 0: 10 GiB
 	Retain  time.Duration    // how long delivered records stay; 0: 7 days

@@ -11,9 +11,9 @@ import (
 
 // Finding is what was looked at, and how it stands.
 type Finding struct {
-	What   string
-	OK     bool
-	Detail string
+	What   string // e.g. "servers", "commit"
+	OK     bool   // false: it stands in the way
+	Detail string // what was found; for a failure with its remedy
 }
 
 // Check tells what can be learned of the servers: versions, replicas, and how long a commit takes. The sync setting

@@ -8,10 +8,10 @@ import (
 
 // Instance is one of those that share the buffer.
 type Instance struct {
-	Host    string
-	Own     bool // it is this one
-	Live    bool // it is heard of
-	Started time.Time
+	Host    string         // Options.Host of it
+	Own     bool           // it is this one
+	Live    bool           // it is heard of
+	Started time.Time      // when it opened the buffer
 	Sources []string       // that it pulls
 	Lanes   map[string]int // by destination, how many of the 8 lanes it delivers
 }

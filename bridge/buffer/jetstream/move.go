@@ -168,8 +168,8 @@ func (i *Import) Destination(ctx context.Context, d buffer.Destination, closed t
 
 // Key is what is remembered of a key.
 type Key struct {
-	ID    keys.ID
-	State keys.State
+	ID    keys.ID    // of source and key
+	State keys.State // what was last seen of it
 }
 
 // Keys carries keys over. A record that was delivered and is not there any more counts as delivered.

@@ -19,17 +19,17 @@ import (
 // Meant is what an event has to say: the values that readers must find in it, worked out from the mapping and the
 // detection in the plainest way, with nothing of the engine that encoders use.
 type Meant struct {
-	Pairs               map[string]string
-	Name                string // CEF: the name of the header
-	Class               string // CEF: the class id
-	Shortened, Mistyped []string
+	Pairs               map[string]string // by key
+	Name                string            // CEF: the name of the header
+	Class               string            // CEF: the class id
+	Shortened, Mistyped []string          // keys that were cut or left out, keys whose value is not of their type
 }
 
 // Reading says of a format what Means has to know.
 type Reading struct {
-	Mapping    *formats.Mapping
-	Dictionary *formats.Dictionary
-	Version    string
+	Mapping    *formats.Mapping      // that the encoder was built with
+	Dictionary *formats.Dictionary   // of the format
+	Version    string                // of the format
 	Newlines   bool                  // kept in values
 	Delimiter  rune                  // replaced in values; 0: none
 	Guarded    func(key string) bool // keys that no value may imitate; nil: none
