@@ -26,7 +26,8 @@ type Pipeline struct {
 	Metrics     *Metrics              // counts what was filtered and shortened
 	Logger      *slog.Logger          // says which records could not be read
 
-	detection formats.Detection
+	decoder   defender.Decoder
+	detection formats.Detection // of the record at hand
 }
 
 // SourceInfo is what a source's configuration says of its events.
@@ -45,7 +46,7 @@ func (p *Pipeline) Render(dst []byte, r *buffer.Record) (out []byte, events int,
 	if r.API == buffer.APIBridge && !p.Status {
 		return dst, 0, time.Time{}
 	}
-	if err := Decode(r, d); err != nil {
+	if err := decode(r, d, p.decoder.Decode); err != nil {
 		p.setAside(r, err)
 	} else if p.Filter != nil && !p.Filter.Keep(d) {
 		return dst, 0, time.Time{}
@@ -96,13 +97,16 @@ func (p *Pipeline) setAside(r *buffer.Record, reason error) {
 
 // Decode turns a stored record into the detection it is, with all that the buffer knows of it. After an error d is a
 // minimal detection.
-func Decode(r *buffer.Record, d *formats.Detection) error {
+func Decode(r *buffer.Record, d *formats.Detection) error { return decode(r, d, defender.Decode) }
+
+// decode is Decode with one of the ways to decode a record of Microsoft.
+func decode(r *buffer.Record, d *formats.Detection, by func(defender.API, []byte, *formats.Detection) ([]string, error)) error {
 	var err error
 	if r.API == buffer.APIBridge {
 		err = formats.DecodeStatus(r.Raw, d)
 		d.API = r.API
 	} else {
-		_, err = defender.Decode(defender.API(r.API), r.Raw, d)
+		_, err = by(defender.API(r.API), r.Raw, d)
 	}
 	d.Source, d.Pulled, d.Change = r.Source, r.Pulled, formats.ChangeNew
 	if r.Update {

@@ -66,7 +66,7 @@ var signReader = newReader[signs]()
 // alerts API, which is another resource: alerts_v2 replaces it.
 func Detect(raw []byte) (api API, legacy, ok bool) {
 	s := newScanner()
-	defer s.release()
+	defer s.releaseAll()
 	r, err := signReader.read(s, raw)
 	if err != nil {
 		return Unknown, false, false

@@ -37,6 +37,8 @@ func samples(t testing.TB, f func(api API, path string, text []byte)) {
 }
 
 func TestDecodeSamples(t *testing.T) {
+	var decoder Decoder // of all records, one after the other
+	var again formats.Detection
 	samples(t, func(api API, path string, text []byte) {
 		t.Run(path, func(t *testing.T) {
 			var out strings.Builder
@@ -49,8 +51,13 @@ func TestDecodeSamples(t *testing.T) {
 				if err != nil {
 					t.Errorf("decode: %v", err)
 				}
-				SetTime(&d)
+				start := out.Len()
 				dump(&out, &d, problems)
+				problems, _ = decoder.Decode(api, record, &again)
+				var other strings.Builder
+				if dump(&other, &again, problems); out.String()[start:] != other.String() {
+					t.Errorf("a Decoder reads otherwise:\n%s", other.String())
+				}
 				return nil
 			})
 			if err != nil {

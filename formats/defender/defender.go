@@ -30,6 +30,22 @@ var ErrNotJSON = errors.New("the record is not a JSON object")
 func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	s := newScanner()
 	defer s.release()
+	return s.decodeAll(api, raw, d)
+}
+
+// Decoder decodes one record after the other in the same memory. The zero Decoder is ready; one goroutine may use it.
+type Decoder struct{ s *scanner }
+
+// Decode does what the function of that name does. The texts of d are valid until the next call.
+func (r *Decoder) Decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
+	if r.s == nil {
+		r.s = newScanner()
+	}
+	r.s.reset()
+	return r.s.decodeAll(api, raw, d)
+}
+
+func (s *scanner) decodeAll(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	d.Reset()
 	s.details = true
 	problems, err = s.decode(api, raw, d)
@@ -39,7 +55,7 @@ func Decode(api API, raw []byte, d *formats.Detection) (problems []string, err e
 	return problems, err
 }
 
-// decode is Decode for a detection that is empty, without its details.
+// decode is decodeAll for a detection that is empty, without its details.
 func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	d.API, d.Raw, d.Kind = string(api), raw, formats.KindAlert
 	readPart(raw, d)

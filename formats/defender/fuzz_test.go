@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/siembridge/siembridge/formats"
@@ -11,20 +12,29 @@ import (
 
 var everyAPI = slices.Collect(maps.Keys(apis))
 
-// FuzzDecode: whatever is JSON decodes, nothing panics, Identify says the same twice and keeps its bounds.
+// FuzzDecode: whatever is JSON decodes, nothing panics, a Decoder says the same, Identify says the same twice and keeps
+// its bounds.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"id":"a","comments":"x","evidence":[null,{"entityType":"User"}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		var decoder Decoder
+		var again formats.Detection
 		for _, api := range everyAPI {
 			var d formats.Detection
-			_, err := Decode(api, raw, &d)
+			problems, err := Decode(api, raw, &d)
+			other, _ := decoder.Decode(api, raw, &again)
+			var one, two strings.Builder
+			dump(&one, &d, problems)
+			if dump(&two, &again, other); one.String() != two.String() {
+				t.Fatalf("%s: %s by a Decoder: %s", api, one.String(), two.String())
+			}
 			if err != nil && d.Title == "" {
 				t.Fatal("an error without a minimal detection")
 			}
-			one, _ := Identify(api, raw)
-			two, _ := Identify(api, bytes.Clone(raw))
-			if one != two || len(one.Key) > maxKey || one.Key == "" {
-				t.Fatalf("%s: %+v and %+v", api, one, two)
+			id, _ := Identify(api, raw)
+			same, _ := Identify(api, bytes.Clone(raw))
+			if id != same || len(id.Key) > maxKey || id.Key == "" {
+				t.Fatalf("%s: %+v and %+v", api, id, same)
 			}
 		}
 	})

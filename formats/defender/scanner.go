@@ -67,6 +67,12 @@ func (s *scanner) release() {
 
 // releaseAll is release when nothing that was read is kept, not even a text.
 func (s *scanner) releaseAll() {
+	s.reset()
+	scanners.Put(s)
+}
+
+// reset forgets what was read, the texts too.
+func (s *scanner) reset() {
 	clear(s.words)
 	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
 		s.text, s.words = nil, nil
@@ -86,7 +92,6 @@ func (s *scanner) releaseAll() {
 		}
 	}
 	s.evidence.reset()
-	scanners.Put(s)
 }
 
 // new returns an empty struct of a shape.
