@@ -23,7 +23,7 @@ var measured = []struct {
 }
 
 // BenchmarkStages measures what an event goes through, one stage at a time, by kind of record. split is per record of a
-// page of 100; detect is asked of records of files only; map is the part of leef and cef that evaluates the table.
+// page of 100; recognize is identify for records of files; map is the part of leef and cef that evaluates the table.
 func BenchmarkStages(b *testing.B) {
 	for _, kind := range measured {
 		d := formatstest.Detections(b, "defender/testdata/"+kind.path)[0]
@@ -48,10 +48,11 @@ func BenchmarkStages(b *testing.B) {
 				}
 			}
 		})
-		stage("detect", func() { _, _, _ = defender.Detect(record) })
+		stage("recognize", func() { _, _, _ = defender.Recognize(kind.api, record) })
 		stage("identify", func() { _, _ = defender.Identify(kind.api, record) })
 		var decoded formats.Detection
-		stage("decode", func() { _, _ = defender.Decode(kind.api, record, &decoded) })
+		var decoder defender.Decoder
+		stage("decode", func() { _, _ = decoder.Decode(kind.api, record, &decoded) })
 		l, c := must(leef.New(leef.Options{})), must(cef.New(cef.Options{}))
 		stage("map-leef", func() { l.Table().Make(d).Release() })
 		stage("map-cef", func() { c.Table().Make(d).Release() })

@@ -46,6 +46,14 @@ func (b *fileBatch) add(api defender.API, raw []byte) error {
 	return err
 }
 
+// take is add for a record that was identified.
+func (b *fileBatch) take(api defender.API, id defender.Identity, raw []byte) error {
+	if b.evidence {
+		return b.add(api, raw)
+	}
+	return b.collector.add(api, defender.Part{Identity: id, Record: raw})
+}
+
 // setAside keeps a note of what cannot be read: where it is, what it is, and its beginning.
 func (b *fileBatch) setAside(at int64, what string, head []byte) error {
 	path := b.path

@@ -26,6 +26,7 @@ type reading struct {
 	settled  bool          // nor to what is cut short
 	once     bool          // it cannot be read again
 	waits    bool          // more is to come, and what is cut short is read then
+	api      defender.API  // of the last line; most files have records of one
 	skipped  int           // lines behind a damaged document that are no records
 }
 
@@ -113,10 +114,10 @@ func (r *reading) text(text []byte, ended bool) error {
 	if len(text) == 0 {
 		return nil
 	}
-	api, _, record := defender.Detect(text) // false for what is no JSON
-	switch {
+	api, id, record := defender.Recognize(r.api, text) // false for what is no JSON
+	switch r.api = api; {
 	case record && api != defender.Incidents: // these have alerts to split off
-		return r.b.add(api, text)
+		return r.b.take(api, id, text)
 	case ended && !r.complete && text[0] != '{' && text[0] != '[':
 		r.waits = true
 		return nil

@@ -108,9 +108,9 @@ func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) e
 	d.Resolved = p.moment("resolvedTime", r.ResolvedTime)
 	d.TenantID, d.AssignedTo = string(r.TenantID), string(r.AssignedTo)
 	fillComment(d, r.Comments, p)
-	d.AlertLink = portalLink("alerts", d.AlertID, d.TenantID)
+	d.AlertLink = s.portalLink("alerts", d.AlertID, d.TenantID)
 	if d.IncidentID != "" {
-		d.IncidentLink = portalLink("incidents", d.IncidentID, d.TenantID)
+		d.IncidentLink = s.portalLink("incidents", d.IncidentID, d.TenantID)
 	}
 	d.Device.ID, d.Device.Group, d.Device.GroupID = string(r.MachineID), string(r.RbacGroupName), string(r.RbacGroupID)
 	setHost(&d.Device, string(r.ComputerDNSName), "")
@@ -129,15 +129,15 @@ func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) e
 }
 
 // portalLink is where the portal shows an alert or incident.
-func portalLink(what, id, tenant string) string {
-	if id == "" {
-		return ""
-	}
+func (s *scanner) portalLink(what, id, tenant string) string {
 	const portal = "https://security.microsoft.com/"
-	if tenant == "" {
-		return portal + what + "/" + id
+	switch {
+	case id == "":
+		return ""
+	case tenant == "":
+		return s.join(portal, what, "/", id)
 	}
-	return portal + what + "/" + id + "?tid=" + tenant
+	return s.join(portal, what, "/", id, "?tid=", tenant)
 }
 
 // setHost fills in a device's names from its full and its short one.

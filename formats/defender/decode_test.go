@@ -46,6 +46,10 @@ func TestDecodeSamples(t *testing.T) {
 				if got, _, ok := Detect(record); (!ok || got != api) && len(record) > 100 { // one is an id and nothing else
 					t.Errorf("detected as %q", got)
 				}
+				for guess := range apis {
+					checkRecognize(t, guess, record)
+				}
+				checkRecognize(t, Unknown, record)
 				var d formats.Detection
 				problems, err := Decode(api, record, &d)
 				if err != nil {

@@ -47,7 +47,7 @@ func (r *Decoder) Decode(api API, raw []byte, d *formats.Detection) (problems []
 
 func (s *scanner) decodeAll(api API, raw []byte, d *formats.Detection) (problems []string, err error) {
 	d.Reset()
-	s.details = true
+	s.whole = true
 	problems, err = s.decode(api, raw, d)
 	s.fillDetails(d)
 	d.Change = formats.ChangeNew

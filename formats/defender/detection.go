@@ -62,10 +62,12 @@ func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemLis
 		CreatorValue: string(r.CreatorIocValue), UniqueID: string(r.IocUniqueID)}
 	d.Device.ID, d.Device.Name, d.Device.FQDN = string(r.DeviceID), string(r.MachineName), string(r.ComputerDNSName)
 	d.Device.DNSDomain, d.Device.Group = string(r.MachineDomain), string(r.MachineGroup)
-	d.Device.Tags = appendSplit(appendSplit(d.Device.Tags, r.DeviceCreatedMachineTags, ","), r.CloudCreatedMachineTags, ",")
-	d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, r.LogOnUsers, ";")
-	var room [8]string
-	setAddresses(&d.Device, appendSplit(appendSplit(room[:0], r.InternalIPv4List, ","), r.InternalIPv6List, ","))
+	if s.whole {
+		d.Device.Tags = appendSplit(appendSplit(d.Device.Tags, r.DeviceCreatedMachineTags, ","), r.CloudCreatedMachineTags, ",")
+		d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, r.LogOnUsers, ";")
+		var room [8]string
+		setAddresses(&d.Device, appendSplit(appendSplit(room[:0], r.InternalIPv4List, ","), r.InternalIPv6List, ","))
+	}
 	d.User.Name, d.User.Domain = string(r.UserName), string(r.UserDomain)
 	// FilePath stays as sent: a folder in some records, a full path in others.
 	d.File = formats.File{Name: string(r.FileName), Path: string(r.FilePath),
@@ -87,7 +89,7 @@ func (s *scanner) spare(name string, value text, held ...string) {
 			return
 		}
 	}
-	if s.details && value != "" {
+	if s.whole && value != "" {
 		s.spares = append(s.spares, formats.Pair{Key: name, Value: string(value)})
 	}
 }

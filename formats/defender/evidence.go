@@ -114,9 +114,14 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 		if e.kind = typeOf(e); r.repeated(e) {
 			continue
 		}
-		e.rank = e.telling()
-		d.Evidence = append(d.Evidence, e.evidence(p))
 		r.pieces = append(r.pieces, e)
+		if s.whole {
+			e.rank = e.telling()
+			d.Evidence = append(d.Evidence, e.evidence(p))
+		}
+	}
+	if !s.whole {
+		return
 	}
 	r.ranked = append(r.ranked, r.pieces...)
 	slices.SortStableFunc(r.ranked, func(a, b *piece) int { return cmp.Compare(a.rank, b.rank) })

@@ -36,8 +36,23 @@ func FuzzDecode(f *testing.F) {
 			if id != same || len(id.Key) > maxKey || id.Key == "" {
 				t.Fatalf("%s: %+v and %+v", api, id, same)
 			}
+			checkRecognize(t, api, raw)
 		}
 	})
+}
+
+// checkRecognize: whatever API a record is guessed to be of, it is found to be of the same, with the same identity, as
+// one that is read for each question by itself.
+func checkRecognize(t *testing.T, guess API, raw []byte) {
+	t.Helper()
+	api, id, ok := Recognize(guess, raw)
+	detected, _, detects := Detect(raw)
+	if api != detected || ok != detects {
+		t.Fatalf("guessed %s: %s, %v; Detect says %s, %v: %s", guess, api, ok, detected, detects, raw)
+	}
+	if want, _ := Identify(detected, raw); ok && id != want {
+		t.Fatalf("guessed %s: %+v; Identify says %+v: %s", guess, id, want, raw)
+	}
 }
 
 // FuzzSplit: nothing panics and every record of a page that was read is an object or a scalar that Decode can be given.

@@ -49,11 +49,11 @@ func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList
 	if r.AlertID == "" {
 		d.Kind = formats.KindIncident
 		d.ID, d.IncidentName = string(r.IncidentID), string(r.IncidentName)
-		d.IncidentLink = first(r.IncidentURI, text(portalLink("incidents", d.IncidentID, "")))
+		d.IncidentLink = first(r.IncidentURI, text(s.portalLink("incidents", d.IncidentID, "")))
 	} else {
 		d.ID, d.AlertID, d.ProviderAlertID = string(r.AlertID), string(r.AlertID), string(r.ProviderAlertID)
-		d.AlertLink = portalLink("alerts", d.AlertID, "")
-		d.IncidentLink = portalLink("incidents", d.IncidentID, "")
+		d.AlertLink = s.portalLink("alerts", d.AlertID, "")
+		d.IncidentLink = s.portalLink("incidents", d.IncidentID, "")
 	}
 	d.SeverityText = string(r.Severity)
 	d.Severity = severityOf(d.SeverityText)
@@ -69,7 +69,7 @@ func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList
 	d.Actor, d.ThreatFamily = string(r.Actor), string(r.ThreatFamily)
 	d.Techniques, d.Tags = append(d.Techniques, r.MitreTechniques...), append(d.Tags, r.Tags...)
 	for _, device := range r.Devices {
-		if d.Device.ID == "" && d.Device.Name == "" && device != nil {
+		if s.whole && d.Device.ID == "" && d.Device.Name == "" && device != nil {
 			device.fillDevice(&d.Device)
 			device.kind, s.evidence.device = "device", device
 		}

@@ -15,7 +15,8 @@ type scanner struct {
 	b     []byte
 	depth int
 
-	details bool           // what has no field is wanted
+	whole   bool           // all of the record is wanted, not only what identifies it
+	signs   sign           // of the record's API; not with whole
 	unknown []member       // of the record itself, what its struct has no field for
 	spares  []formats.Pair // members whose field holds another one's value
 	follow  []*slot        // what followed a slot, or the beginning of an object, the last time: records have their members in one order
@@ -77,7 +78,7 @@ func (s *scanner) reset() {
 	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
 		s.text, s.words = nil, nil
 	}
-	s.b, s.details = nil, false
+	s.b, s.whole = nil, false
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
 	clear(s.spares)
@@ -111,9 +112,12 @@ func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
 		return v, nil
 	}
 	v := new(T)
-	s.unknown = s.unknown[:0]
+	s.unknown, s.signs = s.unknown[:0], 0
 	_ = members(raw, func(name string, value jsontext.Value) error {
-		if s.details && r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
+		if of, ok := signs[name]; ok && !s.whole {
+			s.b = value
+			s.look(0, of)
+		} else if s.whole && r.shape.find([]byte(name)) == nil && len(s.unknown) < maxUnknown {
 			s.unknown = append(s.unknown, member{name, value.Clone()})
 		}
 		return nil
@@ -123,7 +127,7 @@ func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
 
 // scan is read without the library.
 func (r reader[T]) scan(s *scanner, raw []byte) (v *T, ok bool) {
-	s.b, s.depth, s.unknown = raw, 0, s.unknown[:0]
+	s.b, s.depth, s.unknown, s.signs = raw, 0, s.unknown[:0], 0
 	p := s.new(r.shape)
 	i := blank(raw, 0)
 	if at(raw, i) != '{' {
@@ -161,6 +165,9 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 		}
 		if f != nil {
 			last = f.id
+			if f.sign.bit != 0 && s.depth == 1 && !s.whole {
+				s.look(i, f.sign)
+			}
 			i = s.field(i, f, unsafe.Add(p, f.offset))
 		}
 		if i < 0 {
@@ -181,7 +188,13 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 // pass passes over a member that the struct has no field for, and keeps it when it is the record's.
 func (s *scanner) pass(start, end, value int) int {
 	i := skip(s.b, value, s.depth)
-	if s.details && s.depth == 1 && i >= 0 && len(s.unknown) < maxUnknown {
+	switch {
+	case s.depth > 1 || i < 0:
+	case !s.whole:
+		if of, ok := signs[string(s.b[start:end])]; ok {
+			s.look(value, of)
+		}
+	case len(s.unknown) < maxUnknown:
 		s.unknown = append(s.unknown, member{unsafe.String(&s.b[start-1], end-start+1)[1:], s.b[value:i:i]})
 	}
 	return i
@@ -336,9 +349,7 @@ func (s *scanner) scalar(i int, to *string) int {
 
 // unescape returns a string without its escapes, which is never longer.
 func (s *scanner) unescape(b []byte) []byte {
-	if cap(s.text)-len(s.text) < len(b) {
-		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
-	}
+	s.room(len(b))
 	from := len(s.text)
 	s.text = appendUnescaped(s.text, b)
 	return s.text[from:len(s.text):len(s.text)]
@@ -346,10 +357,30 @@ func (s *scanner) unescape(b []byte) []byte {
 
 // keep returns a copy that stays when the scanner is released.
 func (s *scanner) keep(b []byte) []byte {
-	if cap(s.text)-len(s.text) < len(b) {
-		s.text = make([]byte, 0, max(len(b), len(s.b)/8, 256))
-	}
+	s.room(len(b))
 	from := len(s.text)
 	s.text = append(s.text, b...)
 	return s.text[from:len(s.text):len(s.text)]
+}
+
+// join returns the parts as one text.
+func (s *scanner) join(parts ...string) string {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	s.room(size)
+	from := len(s.text)
+	for _, part := range parts {
+		s.text = append(s.text, part...)
+	}
+	one := s.text[from:]
+	return unsafe.String(unsafe.SliceData(one), len(one))
+}
+
+// room sees to it that the memory of texts has room for so many bytes.
+func (s *scanner) room(size int) {
+	if cap(s.text)-len(s.text) < size {
+		s.text = make([]byte, 0, max(size, len(s.b)/8, 256))
+	}
 }

@@ -24,6 +24,7 @@ type slot struct {
 	kind    kind
 	offset  uintptr
 	holds   *shape // of kindObject, kindList and kindPieces
+	sign    signOf // that a member of this name is in the record itself; zero: it is none
 }
 
 // kind says how a field is read.
@@ -95,6 +96,7 @@ func compileShape(t reflect.Type) *shape {
 				depths[name] = depth
 				one := newSlot(f.Type)
 				one.name, one.opening, one.offset, one.id = name, `"`+name+`":`, base+f.Offset, newPlace()
+				one.sign = signs[name]
 				byName[name] = one
 			}
 		}
