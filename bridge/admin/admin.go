@@ -1,4 +1,13 @@
 // Package admin serves the status page, the metrics and the health of a running bridge.
+//
+//	/         the status page, with plots of the last 24 hours (History) and the newest events
+//	/metrics  for Prometheus
+//	/healthz  200 while the process answers
+//	/readyz   200 when all is well, else 503 with Status.Trouble
+//	/status.json, /history.json  what the page shows, for programs
+//
+// Status is what the page, siembridge status and the support bundle show. Package bridge fills it and this package
+// declares it, so that nothing here knows of sources, queues or connections.
 package admin
 
 import (

@@ -223,7 +223,7 @@ func (p *parser) checkDestination(d *Destination, at string, sources map[string]
 	}
 	if d.Filter != "" {
 		if _, err := delivery.NewFilter(d.Filter); err != nil {
-			p.fail(at+".filter", "%v", err)
+			p.fail(at+".filter", "%v; siembridge mapping --format json lists the fields", err)
 		}
 	}
 	p.checkTLS(d, at)

@@ -1,5 +1,9 @@
 // Package control is the socket by which commands speak to a running siembridge: HTTP with JSON bodies over a Unix
 // socket in the state directory, which only its owner can reach.
+//
+// A Server answers for a Daemon, which package bridge is; a Client asks, one method for each of the Daemon's. What the
+// daemon refuses comes back as a *Refusal with the same sentences, and ErrNotRunning says that nobody answers: commands
+// that only read then read the state directory themselves. The types here are what the commands print, as text or JSON.
 package control
 
 import (

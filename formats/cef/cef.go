@@ -1,6 +1,6 @@
 // Package cef writes detections as events in ArcSight's Common Event Format, versions 0 and 1.
 //
-//	CEF:0|Microsoft|Microsoft Defender for Endpoint|1.0|<class>|<title>|8|externalId=… rt=… cat=…
+//	CEF:0|Microsoft|Microsoft Defender for Endpoint|2.0|<class>|<title>|8|externalId=… rt=… cat=…
 //
 // Keys have types and lengths, and strict readers refuse an event for one wrong value: so addresses, numbers and
 // times are parsed before they are written, an IPv6 address goes to a key of its own, and what is not of a key's type
