@@ -54,7 +54,9 @@ func TestFilterUnknownSeverityCountsAsUnknown(t *testing.T) {
 
 func TestFilterMistakesNameTheColumn(t *testing.T) {
 	for expression, want := range map[string]string{
-		`severity >= mediun`:    "column 13: unknown name mediun",
+		`severity >= mediun`: "column 13: unknown name mediun",
+		`severity >= mediun && !(titel == "x" || title contains 3) and device.nam == "y"`: "column 13: unknown name mediun; column 25: unknown name titel; " +
+			"column 47: invalid operation: contains (mismatched types string and int); column 70: unknown field nam",
 		`severity >=`:           "column 11: unexpected token EOF",
 		`title`:                 "expected bool, but got string",
 		`severity == "high"`:    "column 10: invalid operation: == (mismatched types int and string)",

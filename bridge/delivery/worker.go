@@ -279,9 +279,12 @@ func (w *Worker) releaser() {
 		for i := range items {
 			numbers = append(numbers, items[i].number)
 		}
-		for {
+		for failed := false; ; failed = true {
 			err := w.o.Queue.Release(w.hard, numbers)
 			if err == nil {
+				if failed {
+					w.o.Logger.Info("confirmations are stored again", "destination", w.o.Name)
+				}
 				items = fresh(items)
 				w.o.Metrics.delivered(w.o.Name, items)
 				w.delivered(items)

@@ -34,6 +34,7 @@ type store struct {
 	aside    []string
 	notes    map[string][]byte
 	last     uint64
+	full     bool // releases fail
 }
 
 func newStore() *store {
@@ -84,6 +85,9 @@ func (s *store) Take(ctx context.Context, most, maxBytes int) ([]buffer.Record, 
 func (s *store) Release(_ context.Context, numbers []uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.full {
+		return buffer.ErrNoSpace
+	}
 	for _, n := range numbers {
 		if r, ok := s.taken[n]; ok {
 			s.gone = append(s.gone, r)
@@ -408,6 +412,30 @@ func TestWorkerDead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWorkerFullDisk: confirmations that cannot be stored are kept, said, and said when it is over.
+func TestWorkerFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "siem:6514")
+		siem := r.net.Listen("siem:6514", emulator.PeerOptions{})
+		r.store.full = true
+		r.start()
+		r.store.put(500, 900)
+		<-time.After(time.Hour)
+		r.store.mu.Lock()
+		r.store.full = false
+		r.store.mu.Unlock()
+		r.wait(time.Hour)
+		if repeated := r.all(500, siem); repeated > 0 {
+			t.Errorf("%d bytes twice", repeated)
+		}
+		r.stop()
+		log := r.log.String()
+		if failed, again := strings.Count(log, "a confirmation cannot be stored"), strings.Count(log, "confirmations are stored again"); failed == 0 || again != 1 {
+			t.Errorf("said %d and %d times:\n%s", failed, again, log)
+		}
+	})
 }
 
 // TestWorkerDown: days without a receiver cost neither dials without end nor a flood of lines.

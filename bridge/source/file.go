@@ -241,9 +241,13 @@ func (f *File) note(outcome buffer.Outcome) {
 
 func (f *File) worked(state string) {
 	f.mu.Lock()
+	was := f.status
 	f.status.State, f.status.Error, f.status.LastSuccess = state, "", time.Now()
 	f.mu.Unlock()
 	f.o.Metrics.success(f.o.Name)
+	if was.State == "failing" {
+		f.log.Info("reading works again", "was", was.Error)
+	}
 }
 
 func (f *File) failed(err error) {

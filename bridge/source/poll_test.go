@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -274,6 +275,8 @@ func TestCoverageNeverRunsAheadOfRecords(t *testing.T) {
 		tenant, to := emulator.NewTenant(1), newStore()
 		tenant.Add("alerts", emulator.NewGenerator(2, false).Record("alerts", time.Now().Add(-2*time.Hour)))
 		s, _ := pull(t, tenant, "alerts", to)
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
 		to.fail = buffer.ErrNoSpace
 		runFor(t, s, time.Hour)
 		if to.checkpoint != nil || len(s.plan.covered) > 0 || s.Status().State == "ok" {
@@ -283,6 +286,9 @@ func TestCoverageNeverRunsAheadOfRecords(t *testing.T) {
 		runFor(t, s, time.Hour)
 		if to.total != 1 || len(s.plan.covered) == 0 {
 			t.Errorf("%d records, coverage %v", to.total, s.plan.covered)
+		}
+		if failed, again := strings.Count(log.String(), "a request brought nothing"), strings.Count(log.String(), "the source works again"); failed != 1 || again != 1 {
+			t.Errorf("the log says %d times that it fails and %d times that it works again:\n%s", failed, again, &log)
 		}
 	})
 }

@@ -70,6 +70,7 @@ type Source struct {
 
 	mu     sync.Mutex
 	status Status
+	warned bool // that it fails, since it last worked
 }
 
 // Status is a source as the operator sees it.
@@ -214,12 +215,13 @@ func (s *Source) note(outcome buffer.Outcome) {
 // worked notes that a poll came to its end.
 func (s *Source) worked() {
 	s.mu.Lock()
-	was := s.status
+	was, warned := s.status.Error, s.warned
+	s.warned = false
 	s.status.State, s.status.Error, s.status.LastSuccess = "ok", "", time.Now()
 	s.mu.Unlock()
 	s.o.Metrics.success(s.o.Name)
-	if was.State == "failing" {
-		s.log.Info("the source works again", "was", was.Error)
+	if warned {
+		s.log.Info("the source works again", "was", was)
 	}
 }
 
@@ -234,6 +236,7 @@ func (s *Source) failed(e *Error) {
 	if e.Slow || !throttled && s.status.LastSuccess.IsZero() || !s.status.LastSuccess.IsZero() && time.Since(s.status.LastSuccess) > 5*time.Minute {
 		s.status.State = "failing"
 	}
+	s.warned = s.warned || news && !throttled
 	s.mu.Unlock()
 	switch {
 	case !news:
