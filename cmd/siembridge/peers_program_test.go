@@ -16,6 +16,8 @@ var (
 	peerSyslogNG string
 	//go:embed testdata/peers/rsyslog.conf
 	peerRsyslog string
+	//go:embed testdata/peers/telegraf.conf
+	peerTelegraf string
 )
 
 func (r *peerRun) in(name string) string { return filepath.Join(r.dir, name) }
@@ -82,6 +84,15 @@ func (r *peerRun) syslogNG() *exec.Cmd {
 		"-c", r.in("control"), "--module-path", os.Getenv("SYSLOG_NG_MODULES"))
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+os.Getenv("SYSLOG_NG_LIB"))
 	return cmd
+}
+
+func (r *peerRun) telegraf() *exec.Cmd {
+	scheme, secure := "tcp", ""
+	if r.ca != "" {
+		scheme, secure = "tcp+tls", fmt.Sprintf("tls_ca = %q", r.ca)
+	}
+	path := r.write("telegraf.conf", peerTelegraf, "@@SCHEME@@", scheme, "@@STRATEGY@@", "disk", "@@TLSOPTS@@", secure)
+	return exec.Command(program(r.t, "TELEGRAF"), "--config", path)
 }
 
 func (r *peerRun) script() *exec.Cmd {

@@ -40,6 +40,7 @@ var peerPrograms = map[string]peer{
 	"syslog-ng":        {(*peerRun).syslogNG, mappedFields, false},
 	"rsyslog-disk":     {func(r *peerRun) *exec.Cmd { return r.rsyslog("Disk") }, mappedFields, false},
 	"rsyslog-assisted": {func(r *peerRun) *exec.Cmd { return r.rsyslog("LinkedList") }, mappedFields, false},
+	"telegraf":         {(*peerRun).telegraf, mappedFields, false},
 	"script":           {(*peerRun).script, mappedFields, true},
 }
 
