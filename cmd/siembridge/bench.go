@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,8 +25,9 @@ func newBenchCommand() *cobra.Command {
 		Short: "Sizes this machine: generated detections through the real pipeline",
 		Long: "bench generates detections and runs the daemon over them: read from a file, stored in the buffer (synced), mapped,\n" +
 			"delivered to a receiver on this machine and confirmed by its close. For each shape of record, format and transport it\n" +
-			"says how many events a second that makes, what they cost and what holds them back. The receiver only counts, but it\n" +
-			"shares the machine. Give --dir a folder on the disk that state_dir will be on.",
+			"says how many events a second that makes, what they cost and what holds them back. Other programs that would do the job\n" +
+			"get the same, where they are installed. The receiver only counts, but it shares the machine. Give --dir a folder on the\n" +
+			"disk that state_dir will be on.",
 		Example: "  siembridge bench\n  siembridge bench --dir /var/lib/siembridge --formats leef:2.0 --transports tls --count 200000",
 		Args:    cobra.NoArgs,
 	}
@@ -35,9 +38,15 @@ func newBenchCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&b.transports, "transports", []string{"tcp", "tls"}, "tcp, tls")
 	c.Flags().IntSliceVar(&b.destinations, "destinations", []int{1}, "how many destinations get every event")
 	c.Flags().StringSliceVar(&b.confirm, "confirm", []string{"close"}, "close, ack")
+	c.Flags().StringSliceVar(&b.peers, "peers", peerNames(), "other programs that get the same detections, where CEF is among the formats and they are installed; \"\": none")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if b.count < 1 {
 			return usageError{fmt.Errorf("--count: at least 1, not %d", b.count)}
+		}
+		for _, name := range b.peers {
+			if !slices.Contains(peerNames(), name) {
+				return usageError{fmt.Errorf("--peers: %q is not one of %s", name, strings.Join(peerNames(), ", "))}
+			}
 		}
 		return b.run(c.Context(), c.OutOrStdout())
 	}
@@ -53,6 +62,7 @@ type bench struct {
 	transports   []string
 	destinations []int
 	confirm      []string
+	peers        []string
 }
 
 func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
@@ -68,6 +78,8 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 	fmt.Fprintf(out, "%d cores, %s/%s; the disk syncs %.0f MB/s in steps of 1 MiB\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, disk/1e6)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "shape\tformat\ttransport\tconfirm\tdestinations\trecords\tbytes each\tevents/s\tMB/s\tCPU s per 100,000\tpeak MB\tbottleneck\t")
+	var compared benchInput       // what the peers are given, too
+	rates := map[string]float64{} // by which siembridge sent it as CEF to the first destination, by transport
 	for _, shape := range b.shapes {
 		input, err := b.generate(dir, shape)
 		if err != nil {
@@ -80,12 +92,18 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 				return fmt.Errorf("%s, %s, %s: %w", shape, run.format, run.transport, err)
 			}
 			seconds := result.wall.Seconds()
+			if shape == "detections" && strings.HasPrefix(run.format, "cef") && rates[run.transport] == 0 {
+				compared, rates[run.transport] = input, float64(input.records)/seconds
+			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%.0f\t%.1f\t%.2f\t%s\t%s\t\n", shape, run.format, run.transport, run.confirm, run.destinations, input.records,
 				input.bytes/input.records, float64(input.records*run.destinations)/seconds, float64(input.bytes)/1e6/seconds,
 				result.cpu.Seconds()/float64(input.records*run.destinations)*100_000, result.peak(), run.bottleneck(result))
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || len(rates) == 0 || len(b.peers) == 0 {
+		return err
+	}
+	return b.peerTable(ctx, out, dir, compared, rates)
 }
 
 // runs is every combination that was asked for.

@@ -25,6 +25,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/bridge/syslog"
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
@@ -154,7 +155,7 @@ func timePer(n int, f func()) time.Duration {
 	return best / time.Duration(n)
 }
 
-// frameCounter is a receiver that counts lines, and closes when the sender has.
+// frameCounter is a receiver that counts frames, and closes when the sender has.
 type frameCounter struct {
 	listener net.Listener
 	frames   atomic.Int64
@@ -189,10 +190,23 @@ func countFramesOf(l net.Listener) *frameCounter {
 func (c *frameCounter) count(conn net.Conn) {
 	defer conn.Close()
 	block := make([]byte, 256<<10)
+	n, err := conn.Read(block)
+	if n > 0 && block[0] >= '1' && block[0] <= '9' { // octet counts; siembridge itself sends lines
+		c.scan(io.MultiReader(bytes.NewReader(block[:n]), conn))
+		return
+	}
 	for {
-		n, err := conn.Read(block)
 		c.frames.Add(int64(bytes.Count(block[:n], []byte{'\n'})))
 		if err != nil {
+			return
+		}
+		n, err = conn.Read(block)
+	}
+}
+
+func (c *frameCounter) scan(r io.Reader) {
+	for frames := syslog.NewScanner(r, 0); ; c.frames.Add(1) {
+		if _, err := frames.Next(); err != nil {
 			return
 		}
 	}

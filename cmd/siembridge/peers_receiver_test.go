@@ -45,13 +45,13 @@ func newPeerReceiver(r *peerRun) *peerReceiver {
 		if p.secure, err = ca.Server(); err != nil {
 			r.t.Fatal(err)
 		}
-		r.ca = r.in("ca.pem")
-		if err := os.WriteFile(r.ca, ca.PEM(), 0o600); err != nil {
+		r.setup.ca = r.in("ca.pem")
+		if err := os.WriteFile(r.setup.ca, ca.PEM(), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	p.bind("127.0.0.1:0")
-	_, r.port, _ = net.SplitHostPort(p.listener.Addr().String())
+	_, r.setup.port, _ = net.SplitHostPort(p.listener.Addr().String())
 	if *peersOutage {
 		p.listener.Close()
 	}
@@ -68,7 +68,7 @@ func (p *peerReceiver) bind(address string) {
 
 func (p *peerReceiver) listen() {
 	if *peersOutage {
-		p.bind("127.0.0.1:" + p.r.port)
+		p.bind("127.0.0.1:" + p.r.setup.port)
 	}
 	l := p.listener
 	p.conns.Go(func() {
@@ -173,7 +173,7 @@ func (p *peerReceiver) compare(fields peerFields, got *peerResult) {
 		}
 	}
 	got.distinct = len(events)
-	f, err := os.Open(p.r.input)
+	f, err := os.Open(p.r.setup.input)
 	if err != nil {
 		p.r.t.Fatal(err)
 	}
@@ -216,13 +216,18 @@ func readPeerRecord(line []byte) peerRecord {
 type peerFields func(record peerRecord, e *parse.Event) (lack string)
 
 var (
-	//go:embed testdata/peers/mapping.json
-	peerMapping []byte
 	//go:embed testdata/peers/siembridge.json
 	ownMapping []byte
 
-	mapped = func() (m struct{ Ext, Const map[string]string }) { mustJSON(peerMapping, &m); return m }()
-	own    = func() (m map[string]string) { mustJSON(ownMapping, &m); return m }()
+	mapped = func() (m struct{ Ext, Const map[string]string }) {
+		text, err := peerFiles.ReadFile("peers/mapping.json")
+		if err != nil {
+			panic(err)
+		}
+		mustJSON(text, &m)
+		return m
+	}()
+	own = func() (m map[string]string) { mustJSON(ownMapping, &m); return m }()
 )
 
 func mustJSON(text []byte, v any) {

@@ -34,15 +34,17 @@ type peer struct {
 	ends    bool // by itself, when all is sent
 }
 
-var peerPrograms = map[string]peer{
-	"siembridge":       {func(r *peerRun) *exec.Cmd { return r.bridge("close") }, ownFields, true},
-	"siembridge-ack":   {func(r *peerRun) *exec.Cmd { return r.bridge("ack") }, ownFields, true},
-	"syslog-ng":        {(*peerRun).syslogNG, mappedFields, false},
-	"rsyslog-disk":     {func(r *peerRun) *exec.Cmd { return r.rsyslog("Disk") }, mappedFields, false},
-	"rsyslog-assisted": {func(r *peerRun) *exec.Cmd { return r.rsyslog("LinkedList") }, mappedFields, false},
-	"telegraf":         {(*peerRun).telegraf, mappedFields, false},
-	"script":           {(*peerRun).script, mappedFields, true},
-}
+// peers are siembridge in its two ways of confirming, and what bench compares it with.
+var peers = func() map[string]peer {
+	all := map[string]peer{
+		"siembridge":     {func(r *peerRun) *exec.Cmd { return r.bridge("close") }, ownFields, true},
+		"siembridge-ack": {func(r *peerRun) *exec.Cmd { return r.bridge("ack") }, ownFields, true},
+	}
+	for _, p := range peerPrograms {
+		all[p.name] = peer{func(r *peerRun) *exec.Cmd { return r.peer(p) }, mappedFields, p.ends}
+	}
+	return all
+}()
 
 // TestPeers gives the same detections to siembridge and to what a user would run in its place, in turns, and compares
 // what each delivers with its input, value by value. It asserts that siembridge delivers every event exactly; the
@@ -64,11 +66,11 @@ func TestPeers(t *testing.T) {
 		}
 		var rows []row
 		for _, name := range names {
-			p, ok := peerPrograms[name]
+			p, ok := peers[name]
 			if !ok {
 				t.Fatalf("-programs: there is no %q", name)
 			}
-			r := &peerRun{t: t, dir: filepath.Join(base, "state"), input: input}
+			r := &peerRun{t: t, setup: peerSetup{dir: filepath.Join(base, "state"), input: input}}
 			got := r.run(p)
 			rows = append(rows, row{name, got})
 			rates[name] = float64(got.events) / got.wall.Seconds()
@@ -116,9 +118,8 @@ func writePeerInput(t *testing.T, path string, count int) string {
 
 // peerRun is one turn of a program.
 type peerRun struct {
-	t          *testing.T
-	dir, input string // the program's folder, empty at first; the records
-	port, ca   string // ca: of the receiver, over TLS
+	t     *testing.T
+	setup peerSetup
 }
 
 // peerResult is what a turn took and brought.
@@ -133,16 +134,16 @@ type peerResult struct {
 const quiet = 8 * time.Second
 
 func (r *peerRun) run(p peer) (got peerResult) {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := os.MkdirAll(r.setup.dir, 0o700); err != nil {
 		r.t.Fatal(err)
 	}
-	defer os.RemoveAll(r.dir)
+	defer os.RemoveAll(r.setup.dir)
 	receiver := newPeerReceiver(r)
 	if !*peersOutage {
 		receiver.listen()
 	}
 	cmd := p.command(r)
-	log, err := os.Create(filepath.Join(r.dir, "log"))
+	log, err := os.Create(filepath.Join(r.setup.dir, "log"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
