@@ -80,6 +80,31 @@ func plainRun(s string, delimiter byte) int {
 	return i
 }
 
+// asItIs reports whether a format cleans nothing of s and escapes nothing in it: all of it is printable ASCII without
+// the delimiter and Escapes, and no blank stands at an end.
+func (l *Layout) asItIs(s string) bool {
+	if len(s) == 0 || s[0] == ' ' || s[len(s)-1] == ' ' || l.Escapes[0] == 0 {
+		return false
+	}
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	b, i := unsafe.Slice(unsafe.StringData(s), len(s)), 0
+	one, two, three := uint64(l.Clean.Delimiter)*ones, uint64(l.Escapes[0])*ones, uint64(l.Escapes[1])*ones
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		x, y, z := w^one, w^two, w^three
+		// As in plainRun; which byte it is does not matter.
+		if (w-' '*ones|w+ones|w|(x-ones)&^x|(y-ones)&^y|(z-ones)&^z)&tops != 0 {
+			return false
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < ' ' || c > '~' || c == l.Clean.Delimiter || c == l.Escapes[0] || c == l.Escapes[1] {
+			return false
+		}
+	}
+	return true
+}
+
 func trimBlanks(s string) string {
 	for s != "" && s[0] == ' ' {
 		s = s[1:]

@@ -15,6 +15,7 @@ type Event struct {
 	extras []extraPair
 	arena  []byte // all values one after the other
 	choice []int8 // chosen group of each of Table.entities, -1: none has a value
+	asItIs bool   // the value at the end of the arena is a text that stays as it is
 
 	present, shortened, mistyped keySet
 	shortenedExtra               []string // keys of Detection.Extra that were cut or dropped
@@ -80,6 +81,7 @@ func (e *Event) evaluate(i int, a *attribute) {
 	if a.conditional && !e.applies(a) {
 		return
 	}
+	e.asItIs = false
 	start := len(e.arena)
 	fragment, bad := e.read(a)
 	n := len(e.arena) - start
@@ -94,6 +96,7 @@ func (e *Event) evaluate(i int, a *attribute) {
 		e.note(i)
 		switch {
 		case a.hash:
+			e.asItIs = false
 			e.arena = appendHash(e.arena[:start], e.arena[start:], a.max)
 			e.unnote(i)
 		case a.whole || fragment || a.kind != ValueText:
@@ -111,7 +114,11 @@ func (e *Event) evaluate(i int, a *attribute) {
 func (e *Event) add(attr, start int, fragment bool) {
 	e.values = append(e.values, eventValue{attr: attr, start: start, end: len(e.arena), fragment: fragment})
 	v := &e.values[len(e.values)-1]
-	v.size = e.measure(v)
+	if e.asItIs {
+		v.size = len(e.before(v)) + v.end - v.start
+	} else {
+		v.size = e.measure(v)
+	}
 	e.total += v.size
 }
 
@@ -197,6 +204,12 @@ func (e *Event) readText(a *attribute, s *source, start int) {
 			continue
 		}
 		at := len(e.arena)
+		if e.asItIs = at == start && !a.header && (len(text) <= a.max || a.hash) && e.table.layout.asItIs(text); e.asItIs {
+			if e.arena = append(e.arena, text...); a.first {
+				return
+			}
+			continue
+		}
 		if at > start {
 			if at-start > a.max+1 && !a.hash {
 				return

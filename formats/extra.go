@@ -87,6 +87,7 @@ func (e *Event) addExtra(p Pair) {
 	}
 	if len(e.arena) > start {
 		e.extras = append(e.extras, extraPair{p.Key, before})
+		e.asItIs = false
 		e.add(-len(e.extras), start, false)
 	}
 }

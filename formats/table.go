@@ -9,6 +9,9 @@ import (
 type Layout struct {
 	Clean  Cleaning // for values
 	Header Cleaning // for the name in the header
+	// Escapes are the printable ASCII characters that values are searched for: what is escaped, or could be taken for a
+	// pair. A text without them takes its own bytes. Zero: not so, the format writes something round each value.
+	Escapes [2]byte
 	// Before returns what is written before a value: separator, key and equals sign, with the label of a custom slot
 	// before them; label and labelKey are "" where there is none.
 	Before func(key, labelKey, label string) string

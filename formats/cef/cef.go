@@ -77,8 +77,9 @@ func New(o Options) (*Encoder, error) {
 
 // layout tells the engine how CEF cleans and counts.
 var layout = formats.Layout{
-	Clean:  formats.Cleaning{KeepNewlines: true},
-	Header: formats.Cleaning{},
+	Clean:   formats.Cleaning{KeepNewlines: true},
+	Header:  formats.Cleaning{},
+	Escapes: [2]byte{'\\', '='},
 	Before: func(key, labelKey, label string) string {
 		if labelKey != "" {
 			return " " + labelKey + "=" + string(appendValue(nil, []byte(label))) + " " + key + "="

@@ -119,6 +119,7 @@ func layout(delimiter byte) formats.Layout {
 	return formats.Layout{
 		Clean:    how,
 		Header:   formats.Cleaning{},
+		Escapes:  [2]byte{'\\', '='},
 		Before:   func(key, _, _ string) string { return string(delimiter) + key + "=" },
 		Escaped:  func(v []byte) int { return len(v) + guard(v) },
 		NameCost: 1,
