@@ -18,13 +18,8 @@ func newBufferCommand() *cobra.Command {
 		Use:   "buffer",
 		Short: "Check the state directory, write its records out, or carry them over to JetStream",
 		Long:  "buffer looks into the state directory while no siembridge uses it. verify and export change nothing in it.",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("buffer needs one of: verify, export, move")}
-		},
 	}
-	c.AddCommand(newBufferVerifyCommand(), newBufferExportCommand(), newBufferMoveCommand())
-	return c
+	return withParts(c, newBufferVerifyCommand(), newBufferExportCommand(), newBufferMoveCommand())
 }
 
 func newBufferVerifyCommand() *cobra.Command {

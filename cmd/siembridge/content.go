@@ -15,11 +15,8 @@ func newContentCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "content",
 		Short: "What the SIEM needs to know of the events, made from the mapping tables",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newContentQRadarCommand(), newContentArcSightCommand())
-	return c
+	return withParts(c, newContentQRadarCommand(), newContentArcSightCommand())
 }
 
 func newContentQRadarCommand() *cobra.Command {

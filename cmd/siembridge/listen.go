@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -27,12 +28,12 @@ func newListenCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var config *tls.Config
 		if (*cert == "") != (*key == "") {
-			return usageError{fmt.Errorf("TLS needs both --tls-cert and --tls-key")}
+			return usageError{errors.New("TLS needs both --tls-cert and --tls-key")}
 		}
 		if *cert != "" {
 			pair, err := tls.LoadX509KeyPair(*cert, *key)
 			if err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--tls-cert, --tls-key: %w; name a certificate and its key, both in PEM form", err)}
 			}
 			config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 		}

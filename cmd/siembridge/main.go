@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,10 +52,15 @@ func main() {
 	if code, ok := asService(command); ok {
 		os.Exit(code)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupted()
 	code := command(ctx)
 	stop()
 	os.Exit(code)
+}
+
+// interrupted returns a context that ends when the process is told to.
+func interrupted() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 // newRoot is the program with all its commands.
@@ -68,6 +74,10 @@ func newRoot() *cobra.Command {
 	}
 	for _, command := range commands {
 		root.AddCommand(command())
+	}
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		withParts(completion)
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root
@@ -135,6 +145,20 @@ func loadConfig(path string) (*config.Config, error) {
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// withParts makes a command that does nothing by itself say which of its parts it needs.
+func withParts(c *cobra.Command, parts ...*cobra.Command) *cobra.Command {
+	c.AddCommand(parts...)
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var names []string
+		for _, part := range c.Commands() {
+			names = append(names, part.Name())
+		}
+		return usageError{fmt.Errorf("%s needs one of: %s", c.Name(), strings.Join(names, ", "))}
+	}
+	return c
 }
 
 // withConfig makes a command run with the configuration that its --config names.

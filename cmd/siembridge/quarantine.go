@@ -23,13 +23,8 @@ func newQuarantineCommand() *cobra.Command {
 		Short: "Records that could not be read or delivered, with their reasons",
 		Long: "A record that cannot be read is delivered in a minimal form and kept in quarantine; one that a receiver refuses alone,\n" +
 			"three times over, is kept there instead of being delivered.",
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("quarantine needs one of: list, show, retry")}
-		},
 	}
-	c.AddCommand(newQuarantineListCommand(), newQuarantineShowCommand(), newQuarantineRetryCommand())
-	return c
+	return withParts(c, newQuarantineListCommand(), newQuarantineShowCommand(), newQuarantineRetryCommand())
 }
 
 func newQuarantineListCommand() *cobra.Command {

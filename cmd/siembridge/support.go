@@ -48,7 +48,7 @@ func newSupportCommand() *cobra.Command {
 		}
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; name another with --output", err)
 		}
 		b := newBundle(f, now)
 		b.collect(c.Context(), *path, client)
