@@ -9,6 +9,12 @@
 // the peer's TCP, says that something was not read: everything of the connection is sent again, the same bytes, before
 // anything newer.
 //
-// The decisions are in ledger.go, without socket, clock or goroutine. The rest of the package dials, writes, waits and
-// releases as the ledger says.
+// The decisions have no socket, clock or goroutine. The ledger (ledger.go, tail.go) knows which records are under way and
+// says what is confirmed and what is sent again; verdict.go says what the end of a connection means for it; failover.go
+// says which address is connected to next, when, and what for. What they decide stands in scripts in testdata. The rest
+// of the package dials, writes, waits and releases as they say.
+//
+// Run delivers. It starts three helpers and waits for them: one renders ahead (take), one stores releases (releaser),
+// one asks the other addresses once whether they confirm (look). A write, a dial for later use and a probe beside the
+// connection in use have a goroutine each, which is waited for where it was started, or ended by stop or drop.
 package delivery

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -26,11 +25,9 @@ const ackPoll = 5 * time.Millisecond
 // lasting serves one connection that is kept, and releases what the peer's TCP has acknowledged (confirm = "ack").
 func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 	defer c.Close()
-	w.marks = w.marks[:0]
 	w.limited = w.watch(c)
 	defer w.limited.stop()
 	w.ledger.forgive()
-	w.graces = nil
 	w.releaseItems(w.ledger.survivedAll())
 	l := &lastingConn{w: w, c: c}
 	defer l.stop()
@@ -45,7 +42,7 @@ func (w *Worker) lasting(ctx context.Context, c *peerConn) {
 		}
 	}
 	l.releaseAcked()
-	w.trace(c, end, false)
+	w.trace(c, c.ending(end, false))
 	carried := len(w.ledger.current)
 	switch {
 	case end == nil && ctx.Err() != nil: // the next run recalls what may be unread
@@ -115,11 +112,8 @@ func (l *lastingConn) serve(ctx context.Context) *transport.End {
 // confirmsNow looks now and then whether a receiver that could not confirm has learned to.
 func (l *lastingConn) confirmsNow() bool {
 	p := l.c.peer
-	if l.w.o.Acknowledge {
-		return false
-	}
-	if time.Since(p.asked) >= probeAgain {
-		p.asked = time.Now()
+	if now := time.Now(); l.w.failover.askAgain(p, now) {
+		l.w.failover.asking(p, now)
 		l.again.start(l.w, p)
 	}
 	if !l.again.answered() {
@@ -133,7 +127,7 @@ func (l *lastingConn) confirmsNow() bool {
 
 // betterThere looks for an address that comes before this one, and reports whether there is a connection to it.
 func (l *lastingConn) betterThere() bool {
-	if p := l.w.peers.better(l.c.peer, time.Now()); p != nil {
+	if p := l.w.failover.better(l.c.peer, time.Now()); p != nil {
 		l.w.better.open(l.w, p, "")
 	}
 	return l.w.better.lives()
@@ -228,28 +222,24 @@ func (l *lastingConn) drain() *transport.End {
 
 // releaseAcked releases what the peer's TCP has acknowledged; where the system does not tell, what was written.
 func (l *lastingConn) releaseAcked() {
-	frames, known := l.w.ackedFrames(l.c)
+	frames, known := l.c.ackedFrames()
 	if !known {
-		frames = 0
-		if n := len(l.w.marks); n > 0 {
-			frames = l.w.marks[n-1].frames
-		}
+		frames = l.c.wrote()
 	}
 	if frames <= l.acked || !l.w.doubt() {
 		return
 	}
 	released, upTo := l.w.ledger.acknowledged(frames, l.acked)
 	l.acked = upTo
-	if len(l.w.marks) > 64 { // keep the marks short: the first ones are acknowledged long ago
-		for len(l.w.marks) > 1 && l.w.marks[0].frames < upTo {
-			l.w.marks = l.w.marks[1:]
+	if len(l.c.marks) > 64 { // keep the marks short: the first ones are acknowledged long ago
+		for len(l.c.marks) > 1 && l.c.marks[0].frames < upTo {
+			l.c.marks = l.c.marks[1:]
 		}
 	}
 	if len(released) == 0 {
 		return
 	}
-	l.w.rough = 0
-	l.w.tries = 0
+	l.w.failover.acknowledged()
 	l.w.recovered()
 	l.w.releaseItems(released)
 	now := time.Now()
@@ -268,55 +258,4 @@ func (l *lastingConn) releaseAcked() {
 func (l *lastingConn) youngerThan(at time.Time) []item {
 	n, _ := slices.BinarySearchFunc(l.acks, at, time.Time.Compare)
 	return l.recent[n:]
-}
-
-// reprobe asks a receiver beside the connection in use whether it answers a half-close. The zero value asks nothing.
-type reprobe struct {
-	done   chan struct{} // nil: not asking
-	cancel context.CancelFunc
-	fin    bool // when done
-}
-
-func (r *reprobe) start(w *Worker, p *peer) {
-	if r.done != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(w.hard)
-	done := make(chan struct{})
-	r.done, r.cancel, r.fin = done, cancel, false
-	go func() {
-		defer close(done)
-		c, err := w.dial(ctx, p, "")
-		if err != nil {
-			if !errors.Is(err, context.Canceled) {
-				w.o.Logger.Debug("a receiver cannot be asked again whether it confirms", "destination", w.o.Name, "address", p.address, "error", err)
-			}
-			return
-		}
-		end := probe(ctx, c)
-		r.fin = end != nil && end.Kind == transport.EndFIN
-	}()
-}
-
-// answered reports whether the receiver has answered. Asking is over then.
-func (r *reprobe) answered() bool {
-	if r.done == nil {
-		return false
-	}
-	select {
-	case <-r.done:
-		r.cancel()
-		r.done = nil
-		return r.fin
-	default:
-		return false
-	}
-}
-
-func (r *reprobe) stop() {
-	if r.done != nil {
-		r.cancel()
-		<-r.done
-		r.done = nil
-	}
 }

@@ -7,10 +7,6 @@ import (
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
-// tailBytes is how much of a confirmed connection waits for the grace: a process that dies closes its sockets with FIN
-// after it has read, but perhaps not stored, this much.
-const tailBytes = 256 << 10
-
 // uncleanBeforeHalving is how many unclean ends in a row, without a release, make the next connection carry half as
 // many records.
 const uncleanBeforeHalving = 3
@@ -39,9 +35,9 @@ type item struct {
 // One connection is filled at a time. What it carried is in current. After its clean end all but the last 256 KiB are
 // confirmed at once; those are held until the receiver has lived through the grace.
 type ledger struct {
-	current []item   // on the connection that is being filled or closed
-	held    [][]item // tails of connections whose grace is not over, oldest first
-	again   []item   // to be sent before anything new, in order
+	current []item // on the connection that is being filled or closed
+	held    []tail // of connections whose grace is not over, oldest first
+	again   []item // to be sent before anything new, in order
 
 	bytes    int // of current
 	limit    int // records a connection may carry; 0: no limit but its bytes
@@ -80,69 +76,18 @@ func (l *ledger) next() (item, bool) {
 }
 
 // ended: the peer closed after our half-close, or closed before it with everything acknowledged. It returns what is
-// confirmed now; the tail is held.
-func (l *ledger) ended() (confirmed []item) {
+// confirmed now; the tail is held through the grace, which begins now.
+func (l *ledger) ended(now time.Time, grace time.Duration) (confirmed []item) {
 	if len(l.current) == 0 {
 		return nil
 	}
 	cut := tailStart(l.current, tailBytes)
 	confirmed = l.current[:cut:cut]
-	l.held = append(l.held, slices.Clone(l.current[cut:])) // of its own, so that the rest can go before
+	l.held = append(l.held, tail{items: slices.Clone(l.current[cut:]), began: now, grace: grace}) // of its own, so that the rest can go before
 	l.clear()
 	if cut > 0 {
 		l.progress()
 	}
-	return confirmed
-}
-
-// tailStart returns the index from which on the items make up the last n bytes.
-func tailStart(items []item, n int) int {
-	for i := len(items) - 1; i >= 0; i-- {
-		if n -= len(items[i].frames); n < 0 {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// survived: the receiver lived through the grace of the oldest tail, which is confirmed.
-func (l *ledger) survived() (confirmed []item) {
-	if len(l.held) == 0 {
-		return nil
-	}
-	confirmed = l.held[0]
-	l.held[0] = nil
-	l.held = l.held[1:]
-	l.progress()
-	return confirmed
-}
-
-// outlived: a connection that was filled after the ends of the tails was read to its own end, so the receiver lived on. All
-// but the last 256 KiB of them are confirmed, whole tails only; of is how many. So however fast connections follow one
-// another, no more than that waits for a grace.
-func (l *ledger) outlived() (confirmed []item, of int) {
-	size := 0
-	for i := len(l.held) - 1; i >= 0; i-- {
-		for j := range l.held[i] {
-			size += len(l.held[i][j].frames)
-		}
-		if size > tailBytes && i < len(l.held)-1 {
-			of = i + 1
-			break
-		}
-	}
-	confirmed = join(l.held[:of]...)
-	clear(l.held[:of])
-	if l.held = l.held[of:]; of > 0 {
-		l.progress()
-	}
-	return confirmed, of
-}
-
-// survivedAll confirms every tail: the destination goes on without confirmation by close.
-func (l *ledger) survivedAll() (confirmed []item) {
-	confirmed = join(l.held...)
-	l.held = nil
 	return confirmed
 }
 
@@ -160,7 +105,7 @@ func (l *ledger) early(acked int) (confirmed []item) {
 		return nil
 	}
 	confirmed = l.current[:cut]
-	l.again = join(join(l.held...), l.current[cut:], l.again)
+	l.again = join(tails(l.held), l.current[cut:], l.again)
 	l.held = nil
 	l.clear()
 	l.progress()
@@ -188,7 +133,7 @@ func (l *ledger) vanished() {
 
 // repeat makes everything be sent again that waits for a confirmation.
 func (l *ledger) repeat() {
-	l.again = join(join(l.held...), l.current, l.again)
+	l.again = join(tails(l.held), l.current, l.again)
 	l.held = nil
 	l.clear()
 }
@@ -275,7 +220,7 @@ func (l *ledger) broke(recent []item) {
 // recalled reports whether something that was released before waits to be sent again or to be confirmed.
 func (l *ledger) recalled() bool {
 	of := func(items []item) bool { return slices.ContainsFunc(items, func(it item) bool { return it.delivered }) }
-	return of(l.current) || of(l.again) || of(l.suspects) || slices.ContainsFunc(l.held, of)
+	return of(l.current) || of(l.again) || of(l.suspects) || slices.ContainsFunc(l.held, func(t tail) bool { return of(t.items) })
 }
 
 func join(lists ...[]item) []item {

@@ -1,78 +1,44 @@
 package delivery
 
 import (
-	"bufio"
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
-
-var update = flag.Bool("update", false, "write what the scripts give into the scripts")
 
 // TestLedgerScripts runs testdata/ledger/*.txt: a command a line, then ---- and what came of it.
 //
 //	send N..M [SIZE]   records are sent on the current connection, each SIZE bytes
 //	resend [COUNT]     records that have to be sent again are sent
 //	fin                the peer's FIN after our half-close
-//	survived           the next connection lived through the grace
+//	opened             a connection is made after the ends of the tails, and has to live through their graces
+//	after D            time passes
+//	survived           time passes until the grace of the oldest tail is over
 //	outlived           a connection that was filled after the ends of the tails was read to its end
 //	early ACKED        the peer's FIN before our half-close, ACKED bytes acknowledged
 //	lost               the peer ended it early, by RST or a TLS alert
 //	vanished           the peer is dead, or the way to it is cut
 func TestLedgerScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/ledger/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runLedgerScript(t, string(text))
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(text) {
-				t.Errorf("got:\n%s\nwant:\n%s", got, text)
-			}
-		})
-	}
+	runScripts(t, "ledger", func(t *testing.T) func([]string) string {
+		m := &ledgerScript{t: t, l: &ledger{}, now: night0}
+		return m.command
+	})
 }
 
-func runLedgerScript(t *testing.T, text string) string {
-	l := &ledger{}
-	var out strings.Builder
-	expected := false
-	scan := bufio.NewScanner(strings.NewReader(text))
-	for scan.Scan() {
-		line := scan.Text()
-		switch {
-		case line == "----":
-			expected = true
-		case line == "":
-			expected = false
-			out.WriteString("\n")
-		case expected:
-		case strings.HasPrefix(line, "#"):
-			out.WriteString(line + "\n")
-		default:
-			out.WriteString(line + "\n----\n" + ledgerCommand(t, l, strings.Fields(line)))
-		}
-	}
-	return out.String()
+type ledgerScript struct {
+	t   *testing.T
+	l   *ledger
+	now time.Time
 }
 
-func ledgerCommand(t *testing.T, l *ledger, words []string) string {
+func (m *ledgerScript) command(words []string) string {
+	l := m.l
+	m.now = m.now.Add(time.Millisecond)
 	var confirmed []item
 	giveUp := false
 	switch words[0] {
@@ -104,11 +70,22 @@ func ledgerCommand(t *testing.T, l *ledger, words []string) string {
 			}
 		}
 	case "fin":
-		confirmed = l.ended()
+		confirmed = l.ended(m.now, grace)
 	case "survived":
-		confirmed = l.survived()
+		m.now = l.held[0].over()
+		confirmed, _ = l.survived(m.now, 0)
+	case "after":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.now = m.now.Add(d - time.Millisecond)
+		confirmed, _ = l.survived(m.now, 0)
+	case "opened":
+		l.proves(m.now)
 	case "outlived":
-		confirmed, _ = l.outlived()
+		l.proved()
+		confirmed = l.outlived()
 	case "early":
 		acked, _ := strconv.Atoi(words[1])
 		confirmed = l.early(acked)
@@ -117,13 +94,13 @@ func ledgerCommand(t *testing.T, l *ledger, words []string) string {
 	case "vanished":
 		l.vanished()
 	default:
-		t.Fatalf("unknown command %q", words[0])
+		m.t.Fatalf("unknown command %q", words[0])
 	}
 	var b strings.Builder
 	for _, part := range []struct {
 		name  string
 		items []item
-	}{{"confirmed", confirmed}, {"current", l.current}, {"held", join(l.held...)}, {"again", l.again}, {"suspects", l.suspects}} {
+	}{{"confirmed", confirmed}, {"current", l.current}, {"held", tails(l.held)}, {"again", l.again}, {"suspects", l.suspects}} {
 		if len(part.items) > 0 {
 			fmt.Fprintf(&b, "%s %s\n", part.name, ranges(part.items))
 		}
@@ -162,7 +139,7 @@ func ranges(items []item) string {
 // to the tail when it dies after a FIN. Whatever happens, what is confirmed was kept, and in the end everything is.
 func TestLedgerLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &ledger{}
+		l, now := &ledger{}, night0
 		kept, confirmed := map[uint64]bool{}, map[uint64]bool{}
 		total := uint64(rapid.IntRange(1, 60).Draw(t, "records"))
 		size := rapid.SampledFrom([]int{100, 40 << 10, 300 << 10}).Draw(t, "size")
@@ -199,20 +176,19 @@ func TestLedgerLosesNothing(t *testing.T) {
 			case "fin":
 				filled := len(l.current) > 0
 				keep(l.current)
-				confirm(l.ended())
+				confirm(l.ended(now, grace))
 				if filled {
-					outlived, _ := l.outlived()
-					confirm(outlived)
+					confirm(l.outlived())
 				}
 				if rapid.Bool().Draw(t, "grace over") {
-					keep(join(l.held...))
-					for len(l.held) > 0 {
-						confirm(l.survived())
-					}
+					keep(tails(l.held))
+					now = now.Add(grace)
+					survived, _ := l.survived(now, 0)
+					confirm(survived)
 				}
 			case "fin, dies after":
 				keep(l.current[:tailStart(l.current, tailBytes)])
-				confirm(l.ended())
+				confirm(l.ended(now, grace))
 				l.lost()
 			case "rst":
 				keep(l.current[:len(l.current)/2])
@@ -226,10 +202,10 @@ func TestLedgerLosesNothing(t *testing.T) {
 		for range 1000 {
 			fill(12)
 			keep(l.current)
-			confirm(l.ended())
-			for len(l.held) > 0 {
-				confirm(l.survived())
-			}
+			confirm(l.ended(now, grace))
+			now = now.Add(grace)
+			survived, _ := l.survived(now, 0)
+			confirm(survived)
 			for _, it := range l.convicted() {
 				confirmed[it.number] = true // set aside, counted as such
 			}

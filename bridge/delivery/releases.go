@@ -1,6 +1,10 @@
 package delivery
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // releases are records that are confirmed and wait to be released on disk. What comes while a commit is under way
 // gathers and shares the next one. The zero value is empty.
@@ -60,4 +64,75 @@ func (r *releases) end() {
 	defer r.mu.Unlock()
 	r.ended = true
 	r.wake()
+}
+
+// releaser stores releases, and counts them when they are on disk. It ends with w.release.
+func (w *Worker) releaser() {
+	var numbers []uint64
+	for items := w.release.take(); items != nil; items = w.release.take() {
+		numbers = numbers[:0]
+		for i := range items {
+			numbers = append(numbers, items[i].number)
+		}
+		for failed := false; ; failed = true {
+			err := w.o.Queue.Release(w.hard, numbers)
+			if err == nil {
+				if failed {
+					w.o.Logger.Info("confirmations are stored again", "destination", w.o.Name)
+				}
+				items = fresh(items)
+				w.o.Metrics.delivered(w.o.Name, items)
+				w.delivered(items)
+				break
+			}
+			if w.hard.Err() != nil {
+				break // sent again after the restart
+			}
+			w.problem("a confirmation cannot be stored", err)
+			if !pause(w.hard, time.Second) {
+				break
+			}
+		}
+	}
+}
+
+// fresh returns the items that were not released before.
+func fresh(items []item) []item {
+	if !slices.ContainsFunc(items, func(it item) bool { return it.delivered }) {
+		return items
+	}
+	var out []item
+	for _, it := range items {
+		if !it.delivered {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// releaseItems hands confirmed records to the releaser, and waits while one connection of them waits for it already: a
+// crash repeats no more than that and what is being stored.
+func (w *Worker) releaseItems(items []item) {
+	if len(items) == 0 {
+		return
+	}
+	w.release.put(items, w.o.ConfirmBytes)
+	for _, it := range w.ledger.convicted() {
+		w.setAside(it)
+	}
+}
+
+// ReasonRefused is why a record that was not delivered is in quarantine; the destination's name stands before it.
+const ReasonRefused = "the receiver ended the connection each time this record was sent alone"
+
+// setAside quarantines a record that the receiver ended three connections over, while it took others.
+func (w *Worker) setAside(it item) {
+	if _, err := w.o.Quarantine.Put(*it.record, w.o.Name+": "+ReasonRefused); err != nil {
+		w.problem("a record cannot be set aside", err)
+		w.ledger.again = append(w.ledger.again, it)
+		return
+	}
+	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", ReasonRefused)
+	it.events = 0 // not delivered
+	w.release.put([]item{it}, 0)
 }

@@ -67,7 +67,7 @@ func (w *Worker) up(c *peerConn) {
 	w.mu.Lock()
 	w.status.Address = c.peer.address
 	w.status.Confirm = "close"
-	if w.acknowledges(c.peer) {
+	if w.failover.manner(c.peer) == byAcknowledge {
 		w.status.Confirm = "ack"
 	}
 	w.mu.Unlock()

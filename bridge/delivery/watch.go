@@ -49,7 +49,7 @@ func (x *watch) dead() bool {
 		x.acked, x.written, x.moved = acked, written, now
 		if x.said {
 			x.said = false
-			x.c.peer.asked = time.Time{} // it was stalled: its silence on a probe said nothing, so that it is asked again now
+			x.w.failover.unstalled(x.c.peer)
 			x.w.recovered()
 		}
 	}

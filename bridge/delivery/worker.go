@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +64,6 @@ type Options struct {
 
 // Times that are not the operator's business.
 const (
-	grace       = 50 * time.Millisecond  // at least; two round trips if these take longer
 	idlePause   = 500 * time.Millisecond // an idle connection is half-closed at most this often
 	drainTime   = 8 * time.Second        // for the last connection when the bridge stops
 	checkEvery  = 5 * time.Minute        // an idle destination is connected to, so that its state is true
@@ -88,17 +86,13 @@ type Worker struct {
 	chunks  []item      // of a write
 	release releases    // what is confirmed and not on disk
 
-	peers   peers
-	tries   int           // rounds of dials in a row that failed
-	spare   dialled       // the next connection, to the same address
-	better  dialled       // a connection to an address that comes before the one in use
-	graces  []gracePeriod // of each of ledger.held
-	ended   time.Time     // when the last connection did
-	held    *peer         // to which ledger.held went
-	marks   []mark        // what was written on the current connection, and how far that is on the wire
-	limited *watch        // of the current connection, while rate_limit is waited for
-	lastCut time.Time     // of an idle half-close
-	rough   int           // unclean ends since the last confirmation: the next connection waits a little longer each time
+	failover failover
+	spare    dialled   // the next connection, to the same address
+	better   dialled   // a connection to an address that comes before the one in use
+	ended    time.Time // when the last connection did
+	held     *peer     // to which ledger.held went
+	limited  *watch    // of the current connection, while rate_limit is waited for
+	lastCut  time.Time // of an idle half-close
 
 	looked  bool // an idle receiver was looked at since the start
 	doubted bool // what is released may be unread, and the note that says so is on disk
@@ -114,15 +108,9 @@ type Worker struct {
 	status Status
 }
 
-// mark says that after frames bytes of frames the connection had written wire bytes.
-type mark struct {
-	frames int
-	wire   int64
-}
-
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, takeAhead), growth: 1, announced: make(chan struct{}, 1), peers: newPeers(o.Addresses)}
+	w := &Worker{o: o, batches: make(chan []item, takeAhead), growth: 1, announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -146,14 +134,14 @@ func (w *Worker) Run(ctx context.Context) {
 	go func() { defer close(released); w.releaser() }()
 
 	for w.waitForWork(ctx) {
-		if w.rough > 0 {
-			pause(ctx, backoff(w.rough-1))
+		if d := w.failover.respite(); d > 0 {
+			pause(ctx, jitter(d))
 		}
 		c := w.connect(ctx)
 		if c == nil {
 			continue
 		}
-		if w.acknowledges(c.peer) {
+		if w.failover.manner(c.peer) == byAcknowledge {
 			w.lasting(ctx, c)
 		} else {
 			w.confirmed(ctx, c)
@@ -207,139 +195,6 @@ func (w *Worker) waitForWork(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// take renders what the queue has, ahead of the sending. It ends with ctx.
-func (w *Worker) take(ctx context.Context) {
-	for {
-		records, err := w.o.Queue.Take(ctx, takeRecords, takeBytes)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			w.problem("records cannot be read from the buffer", err)
-			if !pause(ctx, time.Second) {
-				return
-			}
-			continue
-		}
-		items, filtered := w.render(records)
-		if len(filtered) > 0 {
-			w.release.put(filtered, 0)
-		}
-		if len(items) == 0 {
-			continue
-		}
-		select {
-		case w.batches <- items:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// render makes the frames of records. All of them share one array; filtered are those with nothing to send.
-func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
-	items = make([]item, 0, len(records))
-	frames, raw := make([]byte, 0, w.room(records)), 0
-	for i := range records {
-		start := len(frames)
-		var it item
-		frames, it.events, it.since = w.o.Renderer.Render(frames, &records[i])
-		it.number, it.record = records[i].Number, &records[i]
-		if it.events == 0 {
-			filtered = append(filtered, it)
-			continue
-		}
-		it.frames = frames[start:len(frames):len(frames)]
-		items = append(items, it)
-		raw += len(records[i].Raw)
-	}
-	if raw > 0 {
-		w.growth = float64(len(frames)) / float64(raw)
-	}
-	return items, filtered
-}
-
-// room guesses how many bytes the frames of records take: about what the last ones took for each byte of Raw, and some.
-// It is used by the taker alone.
-func (w *Worker) room(records []buffer.Record) int {
-	raw := 0
-	for i := range records {
-		raw += len(records[i].Raw)
-	}
-	return min(int(float64(raw)*w.growth*1.1)+4096, 4<<20)
-}
-
-// releaser stores releases, and counts them when they are on disk. It ends with w.release.
-func (w *Worker) releaser() {
-	var numbers []uint64
-	for items := w.release.take(); items != nil; items = w.release.take() {
-		numbers = numbers[:0]
-		for i := range items {
-			numbers = append(numbers, items[i].number)
-		}
-		for failed := false; ; failed = true {
-			err := w.o.Queue.Release(w.hard, numbers)
-			if err == nil {
-				if failed {
-					w.o.Logger.Info("confirmations are stored again", "destination", w.o.Name)
-				}
-				items = fresh(items)
-				w.o.Metrics.delivered(w.o.Name, items)
-				w.delivered(items)
-				break
-			}
-			if w.hard.Err() != nil {
-				break // sent again after the restart
-			}
-			w.problem("a confirmation cannot be stored", err)
-			if !pause(w.hard, time.Second) {
-				break
-			}
-		}
-	}
-}
-
-// fresh returns the items that were not released before.
-func fresh(items []item) []item {
-	if !slices.ContainsFunc(items, func(it item) bool { return it.delivered }) {
-		return items
-	}
-	var out []item
-	for _, it := range items {
-		if !it.delivered {
-			out = append(out, it)
-		}
-	}
-	return out
-}
-
-// releaseItems hands confirmed records to the releaser, and waits while one connection of them waits for it already: a
-// crash repeats no more than that and what is being stored.
-func (w *Worker) releaseItems(items []item) {
-	if len(items) == 0 {
-		return
-	}
-	w.release.put(items, w.o.ConfirmBytes)
-	for _, it := range w.ledger.convicted() {
-		w.setAside(it)
-	}
-}
-
-// ReasonRefused is why a record that was not delivered is in quarantine; the destination's name stands before it.
-const ReasonRefused = "the receiver ended the connection each time this record was sent alone"
-
-// setAside quarantines a record that the receiver ended three connections over, while it took others.
-func (w *Worker) setAside(it item) {
-	if _, err := w.o.Quarantine.Put(*it.record, w.o.Name+": "+ReasonRefused); err != nil {
-		w.problem("a record cannot be set aside", err)
-		w.ledger.again = append(w.ledger.again, it)
-		return
-	}
-	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", ReasonRefused)
-	it.events = 0 // not delivered
-	w.release.put([]item{it}, 0)
 }
 
 // pause waits; it returns false when ctx ended first.
