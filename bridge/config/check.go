@@ -14,6 +14,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/delivery"
 	"github.com/siembridge/siembridge/bridge/syslog"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // namePattern keeps names fit for metrics, logs and file names.
@@ -271,15 +272,12 @@ func withPort(address, port string) (string, error) {
 	return net.JoinHostPort(host, given), nil
 }
 
-// carryAlerts are the APIs that bring a tenant's alerts, each in its own form.
-var carryAlerts = []string{"detections", "alerts", "graph-alerts", "incidents"}
-
 // warnSameAlerts warns of two sources of one tenant that bring the same alerts to one destination.
 func (p *parser) warnSameAlerts(c *Config) {
 	for _, d := range c.Destinations {
 		first := map[string]string{}
 		for i, s := range c.Sources {
-			if !slices.Contains(carryAlerts, s.API) || len(d.Sources) > 0 && !slices.Contains(d.Sources, s.Name) {
+			if !defender.CarriesAlerts(defender.API(s.API)) || len(d.Sources) > 0 && !slices.Contains(d.Sources, s.Name) {
 				continue
 			}
 			if other, ok := first[s.TenantID]; ok && s.TenantID != "" {

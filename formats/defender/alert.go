@@ -88,6 +88,18 @@ func fillComment(d *formats.Detection, all list[comment], p *problemList) {
 	d.Commented = p.moment("comment", text(first(c.Created, c.CreatedTime)))
 }
 
+// Alerts is the alerts API of Defender for Endpoint.
+const Alerts API = "alerts"
+
+var endpointAlerts = recordKind{
+	api:      Alerts,
+	decode:   decodeAlert,
+	evidence: "evidence",
+	typeOf:   endpointType,
+	alerts:   true,
+	signs:    []string{"alertCreationTime", "machineId id"},
+}
+
 var alertReader = newReader[endpointAlert]()
 
 func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {

@@ -61,8 +61,8 @@ func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []
 	readPart(raw, d)
 	p := &s.problems
 	p.list = nil
-	if of, ok := apis[api]; ok {
-		err = of.decode(s, raw, d, p)
+	if k := kindOf(api); k != nil {
+		err = k.decode(s, raw, d, p)
 	} else {
 		err = errors.New("the record is of no known kind")
 	}

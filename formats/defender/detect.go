@@ -1,30 +1,12 @@
 package defender
 
+import (
+	"slices"
+	"strings"
+)
+
 // sign is a member by which a record's API is known, or a set of them.
 type sign uint32
-
-const (
-	hasAlertTitle sign = 1 << iota
-	hasAlertTime
-	hasFullID
-	hasLastUpdateDateTime
-	hasCreatedDateTime
-	hasServiceSource
-	hasDisplayName
-	hasIncidentWebURL
-	hasAlertWebURL
-	hasAlertCreationTime
-	hasMachineID
-	hasIncidentName
-	hasAlertID
-	hasCreationTime
-	hasEntities
-	hasVendor
-	hasEntraTenant
-	hasID
-	hasTitle
-	hasEvidence
-)
 
 // signOf is a sign with the kind of value that it needs: a text that says something, a list that is not empty, an object.
 type signOf struct {
@@ -32,49 +14,64 @@ type signOf struct {
 	kind kind
 }
 
-// signs are all signs by the member's name.
-var signs = map[string]signOf{
-	"AlertTitle":         {hasAlertTitle, kindText},
-	"AlertTime":          {hasAlertTime, kindText},
-	"FullId":             {hasFullID, kindText},
-	"lastUpdateDateTime": {hasLastUpdateDateTime, kindText},
-	"createdDateTime":    {hasCreatedDateTime, kindText},
-	"serviceSource":      {hasServiceSource, kindText},
-	"displayName":        {hasDisplayName, kindText},
-	"incidentWebUrl":     {hasIncidentWebURL, kindText},
-	"alertWebUrl":        {hasAlertWebURL, kindText},
-	"alertCreationTime":  {hasAlertCreationTime, kindText},
-	"machineId":          {hasMachineID, kindText},
-	"incidentName":       {hasIncidentName, kindText},
-	"alertId":            {hasAlertID, kindText},
-	"creationTime":       {hasCreationTime, kindText},
-	"entities":           {hasEntities, kindValues},
-	"vendorInformation":  {hasVendor, kindObject},
-	"azureTenantId":      {hasEntraTenant, kindText},
-	"id":                 {hasID, kindText},
-	"title":              {hasTitle, kindText},
-	"evidence":           {hasEvidence, kindValues},
+// signs are all signs that the kinds of records name, by the member's name.
+var signs = map[string]signOf{}
+
+// legacySigns are those of Graph's first alerts API.
+var legacySigns []sign
+
+// The kinds hold their decoders, and these the shapes they read: so what both need of each other is filled in when both
+// are there.
+func init() {
+	legacySigns = signLines([]string{"vendorInformation{} azureTenantId"})
+	for _, k := range recordKinds {
+		k.known, k.likely = signLines(k.signs), signLines(k.faint)
+	}
+	for _, s := range shapes {
+		for _, f := range s.buckets {
+			if f != nil {
+				f.sign = signs[f.name]
+			}
+		}
+	}
+}
+
+// signLines gives each sign of a description its bit, and returns the set of each line.
+func signLines(lines []string) (all []sign) {
+	for _, line := range lines {
+		set := sign(0)
+		for member := range strings.FieldsSeq(line) {
+			name, kind := member, kindText
+			if list, ok := strings.CutSuffix(member, "[]"); ok {
+				name, kind = list, kindValues
+			} else if object, ok := strings.CutSuffix(member, "{}"); ok {
+				name, kind = object, kindObject
+			}
+			if _, ok := signs[name]; !ok {
+				signs[name] = signOf{1 << len(signs), kind}
+			}
+			set |= signs[name].bit
+		}
+		all = append(all, set)
+	}
+	return all
 }
 
 // api tells whose record has these signs.
 func (has sign) api() (api API, legacy, ok bool) {
-	all := func(wanted sign) bool { return has&wanted == wanted }
-	any := func(wanted sign) bool { return has&wanted != 0 }
-	switch {
-	case all(hasVendor | hasEntraTenant):
+	all := func(line sign) bool { return has&line == line }
+	if slices.ContainsFunc(legacySigns, all) {
 		return Unknown, true, false
-	case any(hasAlertTitle | hasAlertTime | hasFullID):
-		return Detections, false, true
-	case any(hasAlertCreationTime) || all(hasMachineID|hasID):
-		return Alerts, false, true
-	case any(hasIncidentName) || any(hasAlertID) && any(hasCreationTime|hasEntities):
-		return Incidents, false, true
-	case any(hasAlertWebURL) || any(hasID) && any(hasServiceSource|hasEvidence|hasTitle):
-		return GraphAlerts, false, true
-	case any(hasDisplayName) && any(hasIncidentWebURL|hasLastUpdateDateTime):
-		return GraphIncidents, false, true
-	case all(hasCreatedDateTime | hasID):
-		return GraphAlerts, false, true
+	}
+	for _, k := range recordKinds {
+		if slices.ContainsFunc(k.known, all) {
+			return k.api, false, true
+		}
+	}
+	for _, k := range recordKinds {
+		if slices.ContainsFunc(k.likely, all) {
+			return k.api, false, true
+		}
 	}
 	return Unknown, false, false
 }
@@ -113,7 +110,7 @@ func Detect(raw []byte) (api API, legacy, ok bool) {
 // Recognize is Detect and then Identify, for a record that is probably of the API guess: then it is read once. Where ok is
 // false, there is no identity.
 func Recognize(guess API, raw []byte) (api API, id Identity, ok bool) {
-	if _, known := apis[guess]; known {
+	if kindOf(guess) != nil {
 		s := newScanner()
 		id, err := s.identify(guess, raw)
 		api, _, ok = s.signs.api()

@@ -39,6 +39,16 @@ type siemDetection struct {
 	LinkToMTP, IncidentLinkToMTP                          text
 }
 
+// Detections is the SIEM detections API: flat records, one per alert and indicator.
+const Detections API = "detections"
+
+var detections = recordKind{
+	api:    Detections,
+	decode: decodeDetection,
+	alerts: true,
+	signs:  []string{"AlertTitle", "AlertTime", "FullId"},
+}
+
 var detectionReader = newReader[siemDetection]()
 
 func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {

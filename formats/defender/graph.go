@@ -40,6 +40,19 @@ type graphAlert struct {
 	Evidence           pieces        `json:"evidence"`
 }
 
+// GraphAlerts is the alerts_v2 API of Graph.
+const GraphAlerts API = "graph-alerts"
+
+var graphAlerts = recordKind{
+	api:      GraphAlerts,
+	decode:   decodeGraphAlert,
+	evidence: "evidence",
+	typeOf:   graphType,
+	alerts:   true,
+	signs:    []string{"alertWebUrl", "id serviceSource", "id evidence[]", "id title"},
+	faint:    []string{"id createdDateTime"},
+}
+
 var graphAlertReader = newReader[graphAlert]()
 
 func decodeGraphAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {
@@ -91,6 +104,15 @@ type graphIncident struct {
 	LastModifiedBy   text          `json:"lastModifiedBy"`
 	PriorityScore    text          `json:"priorityScore"`
 	Comments         list[comment] `json:"comments"`
+}
+
+// GraphIncidents is the incidents API of Graph, without their alerts.
+const GraphIncidents API = "graph-incidents"
+
+var graphIncidents = recordKind{
+	api:    GraphIncidents,
+	decode: decodeGraphIncident,
+	signs:  []string{"displayName incidentWebUrl", "displayName lastUpdateDateTime"},
 }
 
 var graphIncidentReader = newReader[graphIncident]()

@@ -40,6 +40,18 @@ type xdrRecord struct {
 	Entities           pieces        `json:"entities"`
 }
 
+// Incidents is the incidents API of Defender XDR, with the alerts that incidents carry.
+const Incidents API = "incidents"
+
+var xdrIncidents = recordKind{
+	api:      Incidents,
+	decode:   decodeIncident,
+	evidence: "entities",
+	typeOf:   endpointType,
+	alerts:   true,
+	signs:    []string{"incidentName", "alertId creationTime", "alertId entities[]"},
+}
+
 var xdrReader = newReader[xdrRecord]()
 
 func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList) error {

@@ -50,8 +50,8 @@ func SplitEvidence(api API, raw []byte, yield func(Part) error) error {
 	whole := Part{Record: raw}
 	var err error
 	whole.Identity, err = s.identify(api, raw)
-	of := apis[api]
-	if err != nil || of.evidence == "" || s.detection.Kind != formats.KindAlert || s.detection.EvidenceID != "" {
+	of := kindOf(api)
+	if err != nil || of == nil || of.evidence == "" || s.detection.Kind != formats.KindAlert || s.detection.EvidenceID != "" {
 		return yield(whole)
 	}
 	s.evidence.pieces = s.evidence.pieces[:0]
@@ -93,7 +93,7 @@ type part struct {
 	hash [16]byte
 }
 
-func readParts(api API, raw []byte, of records) (*parts, error) {
+func readParts(api API, raw []byte, of *recordKind) (*parts, error) {
 	a := &parts{list: of.evidence, byID: map[string]*part{}}
 	var all values
 	err := members(raw, func(name string, v jsontext.Value) error {

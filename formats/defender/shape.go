@@ -96,7 +96,6 @@ func compileShape(t reflect.Type) *shape {
 				depths[name] = depth
 				one := newSlot(f.Type)
 				one.name, one.opening, one.offset, one.id = name, `"`+name+`":`, base+f.Offset, newPlace()
-				one.sign = signs[name]
 				byName[name] = one
 			}
 		}
