@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -136,22 +135,5 @@ func TestBackfillLine(t *testing.T) {
 	s.Sources[0].State, s.Sources[0].Total = "ok", 0
 	if got := backfill(&s); !strings.HasPrefix(got, "f: 4 MiB read, 7 records") {
 		t.Errorf("a pipe: %q", got)
-	}
-	var out bytes.Buffer
-	p := &progress{out: &out, on: true}
-	p.show("12345")
-	p.show("678")
-	fmt.Fprintln(p, "log")
-	p.clear()
-	if got, want := out.String(), "\r12345\r678  \r   \rlog\n678\r   \r"; got != want {
-		t.Errorf("%q, not %q", got, want)
-	}
-	out.Reset()
-	p = newProgress(&out)
-	p.show("12345")
-	fmt.Fprintln(p, "log")
-	p.clear()
-	if got := out.String(); got != "log\n" {
-		t.Errorf("no terminal: %q", got)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/delivery"
 	"github.com/siembridge/siembridge/bridge/entra"
 	"github.com/siembridge/siembridge/bridge/source"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -43,7 +44,7 @@ func newCheckCommand() *cobra.Command {
 
 // checkAll proves every source and destination and prints a table.
 func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.Writer) error {
-	progress := newProgress(errs)
+	line := terminal.NewLine(errs)
 	var rows []source.Finding
 	var names []string
 	add := func(name string, findings ...source.Finding) {
@@ -62,7 +63,7 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 	}
 	for i := range cfg.Sources {
 		s := &cfg.Sources[i]
-		progress.show("checking source " + s.Name)
+		line.Show("checking source " + s.Name)
 		if s.API == "file" {
 			add("source "+s.Name, source.Finding{What: "path", OK: true, Detail: s.Path})
 			continue
@@ -74,10 +75,10 @@ func checkAll(ctx context.Context, cfg *config.Config, send bool, out, errs io.W
 	}
 	for i := range cfg.Destinations {
 		d := &cfg.Destinations[i]
-		progress.show("checking destination " + d.Name)
+		line.Show("checking destination " + d.Name)
 		add("destination "+d.Name, checkDestination(ctx, cfg, d, send)...)
 	}
-	progress.clear()
+	line.Clear()
 	return printFindings(out, names, rows)
 }
 

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
 func newListenCommand() *cobra.Command {
@@ -41,7 +40,7 @@ func newListenCommand() *cobra.Command {
 		frames, malformed := 0, 0
 		receiver, err := emulator.Listen(*address, config, func(got emulator.Received) {
 			frames++
-			fmt.Fprintln(out, visible(string(got.Frame)))
+			fmt.Fprintln(out, terminal.Visible(string(got.Frame)))
 			if got.Err != nil {
 				malformed++
 				fmt.Fprintln(out, "  ! "+got.Err.Error())
@@ -60,18 +59,4 @@ func newListenCommand() *cobra.Command {
 		return nil
 	}
 	return c
-}
-
-// visible shows tabs as ⇥ and other control characters as ?, so that what came from outside cannot drive the
-// terminal.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return '⇥'
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return '?'
-		}
-		return r
-	}, text)
 }

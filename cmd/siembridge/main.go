@@ -118,6 +118,14 @@ type quietFailure struct{}
 
 func (quietFailure) Error() string { return "failed" }
 
+// said is the error of a command that has said itself what there is to say: exit code 1 unless ok.
+func said(ok bool, err error) error {
+	if err == nil && !ok {
+		return quietFailure{}
+	}
+	return err
+}
+
 // isCobraUsage tells cobra's own errors, which have no type: an unknown command, a wrong number of arguments.
 func isCobraUsage(err error) bool {
 	for _, beginning := range []string{"unknown command", "accepts ", "requires ", "required flag"} {

@@ -15,6 +15,7 @@ import (
 	"github.com/siembridge/siembridge/bridge"
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/control"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
 func newQuarantineCommand() *cobra.Command {
@@ -79,7 +80,7 @@ func newQuarantineShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "%s\nsource %s, api %s, key %s, pulled %s, set aside %s\n", visible(one.Reason), one.Source, one.API, visible(one.Key),
+		fmt.Fprintf(c.ErrOrStderr(), "%s\nsource %s, api %s, key %s, pulled %s, set aside %s\n", terminal.Visible(one.Reason), one.Source, one.API, terminal.Visible(one.Key),
 			one.Pulled.UTC().Format(time.RFC3339), one.At.UTC().Format(time.RFC3339))
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", one.Raw)
 		return err
@@ -174,7 +175,7 @@ func writeQuarantine(out io.Writer, q *control.Quarantine, now time.Time) error 
 		w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tSET ASIDE\tSOURCE\tAPI\tKEY\tREASON")
 		for _, x := range q.Records {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", x.ID, when(x.At, now), x.Source, x.API, visible(x.Key), visible(x.Reason))
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", x.ID, when(x.At, now), x.Source, x.API, terminal.Visible(x.Key), terminal.Visible(x.Reason))
 		}
 		if err := w.Flush(); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
 func newReconcileCommand() *cobra.Command {
@@ -103,7 +104,7 @@ func writeReport(out io.Writer, r *control.Report) error {
 
 func writeIDs(out io.Writer, what string, ids control.IDs) {
 	for _, id := range ids.IDs {
-		fmt.Fprintf(out, "! %s: %s\n", what, visible(id))
+		fmt.Fprintf(out, "! %s: %s\n", what, terminal.Visible(id))
 	}
 	if more := ids.Count - len(ids.IDs); more > 0 {
 		fmt.Fprintf(out, "! %s: %d more\n", what, more)

@@ -20,6 +20,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
 	"github.com/siembridge/siembridge/bridge/logging"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
 func newRunCommand() *cobra.Command {
@@ -76,7 +77,7 @@ func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	defer signal.Stop(hup)
 	level := &slog.LevelVar{}
 	limitMemory(cfg)
-	line := newProgress(os.Stderr)
+	line := terminal.NewLine(os.Stderr)
 	folded := logging.NewHandler(newLogger(line, cfg, level).Handler(), time.Now)
 	s := &server{path: path, level: level, log: slog.New(folded), folded: folded}
 	b, err := bridge.New(cfg, bridge.Options{Logger: s.log, Version: buildVersion()})
@@ -94,7 +95,7 @@ func runDaemon(ctx context.Context, path string, cfg *config.Config) error {
 	helpers.Go(func() { commands.Serve(running) })
 	helpers.Go(func() { s.reloadOn(running, hup) })
 	helpers.Go(func() { tellSystemd(running, s) })
-	helpers.Go(func() { line.showBackfill(running, s.Status) })
+	helpers.Go(func() { showBackfill(running, line, s.Status) })
 	s.log.Info("started", "version", buildVersion(), "sources", len(cfg.Sources), "destinations", len(cfg.Destinations))
 	notify(daemon.SdNotifyReady)
 	defer context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })()

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"crypto/tls"
@@ -8,10 +8,11 @@ import (
 	"sync"
 
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/bridge/terminal"
 )
 
-// demoSIEM is an emulated SIEM that counts what it gets by the alert's id.
-type demoSIEM struct {
+// siem is an emulated SIEM that counts what it gets by the alert's id.
+type siem struct {
 	name, key string
 	tls       *tls.Config
 	receiver  *emulator.Receiver
@@ -24,13 +25,13 @@ type demoSIEM struct {
 	examples  []string
 }
 
-func (s *demoSIEM) listen() (err error) {
+func (s *siem) listen() (err error) {
 	s.seen = map[string]int{}
 	s.receiver, err = emulator.Listen("127.0.0.1:0", s.tls, s.take)
 	return err
 }
 
-func (s *demoSIEM) take(got emulator.Received) {
+func (s *siem) take(got emulator.Received) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -50,13 +51,13 @@ func (s *demoSIEM) take(got emulator.Received) {
 	}
 }
 
-func (s *demoSIEM) arrived() int {
+func (s *siem) arrived() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.seen)
 }
 
-func (s *demoSIEM) show(out io.Writer) {
+func (s *siem) show(out io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.examples {
@@ -85,7 +86,7 @@ func readable(got emulator.Received) string {
 
 // short makes a value fit a line.
 func short(s string) string {
-	s = visible(s)
+	s = terminal.Visible(s)
 	if r := []rune(s); len(r) > 80 {
 		s = string(r[:77]) + "..."
 	}
