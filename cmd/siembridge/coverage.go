@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/bridge/preview"
 	"github.com/siembridge/siembridge/formats/coverage"
 	"github.com/siembridge/siembridge/formats/defender"
 )
@@ -43,9 +43,6 @@ func addCoverageFlags(c *cobra.Command) *coverageFlags {
 	return f
 }
 
-// coverageRoom is how long an event may be while values are traced: nothing is shed for its length.
-const coverageRoom = 1 << 20
-
 // formats builds what is traced: the mapping of a configured destination, one format, or LEEF and CEF.
 func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, error) {
 	if *f.config != "" {
@@ -56,7 +53,7 @@ func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, erro
 		if err != nil {
 			return nil, err
 		}
-		return []coverage.Format{{Name: p.name, Encode: p.fields}}, nil
+		return []coverage.Format{{Name: p.Name(), Encode: p.Fields}}, nil
 	}
 	names := coverageFormats
 	if format != "" {
@@ -64,11 +61,11 @@ func (f *coverageFlags) formats(format, profile string) ([]coverage.Format, erro
 	}
 	var all []coverage.Format
 	for _, name := range names {
-		encoder, err := encoderOf(name, profile)
+		p, err := preview.OfFormat(name, profile)
 		if err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
-		all = append(all, coverage.Format{Name: name, Encode: (&preview{encoder: encoder}).fields})
+		all = append(all, coverage.Format{Name: name, Encode: p.Fields})
 	}
 	return all, nil
 }
@@ -80,19 +77,13 @@ func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile str
 		return err
 	}
 	tracer := coverage.New(all...)
-	unknown, err := eachRecord(append([]string{f.file}, args...), c.InOrStdin(), c.ErrOrStderr(), func(api defender.API, raw []byte) error {
+	unknown, err := preview.Records(append([]string{f.file}, args...), c.InOrStdin(), c.ErrOrStderr(), func(api defender.API, raw []byte) error {
 		return tracer.Add(string(api), raw)
 	})
 	if err != nil {
-		return err
+		return ofFile(err)
 	}
-	if err := f.write(c.OutOrStdout(), tracer.Report()); err != nil {
-		return err
-	}
-	if unknown > 0 {
-		return quietFailure{}
-	}
-	return nil
+	return said(unknown == 0, f.write(c.OutOrStdout(), tracer.Report()))
 }
 
 func (f *coverageFlags) write(out io.Writer, r coverage.Report) error {
@@ -103,20 +94,6 @@ func (f *coverageFlags) write(out io.Writer, r coverage.Report) error {
 	}
 	_, err := io.WriteString(out, r.Text())
 	return err
-}
-
-// fields reads back the events that a record becomes.
-func (p *preview) fields(api string, raw []byte) (events [][]formats.Pair, err error) {
-	var d formats.Detection
-	err = p.parts(defender.API(api), raw, func(raw []byte) error {
-		// A record that cannot be read still makes an event, and that is what the SIEM gets.
-		_ = decodeLive(defender.API(api), raw, &d)
-		event, _ := p.encoder.AppendEvent(nil, &d, coverageRoom)
-		pairs, err := eventFields(event)
-		events = append(events, pairs)
-		return err
-	})
-	return events, err
 }
 
 // coverageFormats are those that are traced when no format is asked for.

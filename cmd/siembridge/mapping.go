@@ -81,9 +81,10 @@ func mappingNotes() string {
 }
 
 func writeMapping(out io.Writer, d config.Destination, markdown bool) error {
-	encoder, err := encoderOf(d.Format, d.Profile)
+	d.Delimiter = "0x09"
+	encoder, err := config.NewEncoder(&d)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if markdown {
 		_, err = fmt.Fprint(out, encoder.Table().Markdown(), "\n")
@@ -91,13 +92,4 @@ func writeMapping(out io.Writer, d config.Destination, markdown bool) error {
 		_, err = fmt.Fprint(out, encoder.Table().Text(), "\n")
 	}
 	return err
-}
-
-// encoderOf builds the encoder of a format with a built-in mapping: the default for the profile "".
-func encoderOf(format, profile string) (config.Encoder, error) {
-	e, err := config.NewEncoder(&config.Destination{Format: format, Profile: profile, Delimiter: "0x09"})
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return e, nil
 }

@@ -1,22 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/siembridge/siembridge/bridge"
-	"github.com/siembridge/siembridge/bridge/buffer"
-	"github.com/siembridge/siembridge/bridge/config"
-	"github.com/siembridge/siembridge/bridge/delivery"
-	"github.com/siembridge/siembridge/formats"
-	"github.com/siembridge/siembridge/formats/defender"
+	"github.com/siembridge/siembridge/bridge/preview"
 )
 
 func newPreviewCommand() *cobra.Command {
@@ -45,12 +36,20 @@ func newPreviewCommand() *cobra.Command {
 		if (*path == "") == (*format == "") {
 			return usageError{errors.New("give either --config or --format")}
 		}
-		if *diff != "" {
-			return runDiff(c, *path, *format, *name, *diff, args)
-		}
 		p, err := previewOf(*path, *format, *name)
 		if err != nil {
 			return err
+		}
+		if *diff != "" {
+			other, err := p.With(*diff)
+			if err != nil {
+				return usageError{err}
+			}
+			if len(args) == 0 {
+				args = []string{"-"}
+			}
+			complete, err := preview.Diff(p, other, args, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+			return said(complete, ofFile(err))
 		}
 		in := io.Reader(c.InOrStdin())
 		if len(args) > 0 && args[0] != "-" {
@@ -61,25 +60,19 @@ func newPreviewCommand() *cobra.Command {
 			defer f.Close()
 			in = f
 		}
-		return p.run(in, c.OutOrStdout(), c.ErrOrStderr())
+		return said(p.Write(in, c.OutOrStdout(), c.ErrOrStderr()))
 	}
 	return c
 }
 
-// preview makes events of records as a destination would.
-type preview struct {
-	name    string // of the destination, or the format
-	encoder formats.Encoder
-	filter  *delivery.Filter
-	length  int
-	extra   []formats.Pair
-	sources []config.Source // of the destination
-}
-
-func previewOf(path, format, name string) (*preview, error) {
+// previewOf makes the events of a format, or of a destination of the configuration at path: the first for the name "".
+func previewOf(path, format, name string) (*preview.Preview, error) {
 	if format != "" {
-		e, err := encoderOf(format, "")
-		return &preview{name: format, encoder: e, length: 1 << 20}, err
+		p, err := preview.OfFormat(format, "")
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return p, nil
 	}
 	cfg, err := loadConfig(path)
 	if err != nil {
@@ -89,88 +82,18 @@ func previewOf(path, format, name string) (*preview, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	pipeline, err := bridge.NewPipeline(d, cfg.Sources, "")
+	p, err := preview.OfDestination(cfg, d)
 	if err != nil {
 		return nil, usageError{err}
-	}
-	p := &preview{name: d.Name, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}
-	for _, s := range cfg.Sources {
-		if len(d.Sources) == 0 || slices.Contains(d.Sources, s.Name) {
-			p.sources = append(p.sources, s)
-		}
 	}
 	return p, nil
 }
 
-// eventRoom is what max_length leaves for the event behind its header.
-func eventRoom(p *delivery.Pipeline, d *config.Destination) int {
-	return d.MaxLength - len(p.Header.Append(nil, time.Now(), p.Hostname, 0))
-}
-
-// evidence reports whether a record of that API becomes one event per piece of evidence: whether the source says so
-// that pulls it, or that reads files, which may have records of any API.
-func (p *preview) evidence(api defender.API) bool {
-	for _, from := range []string{string(api), "file"} {
-		for _, s := range p.sources {
-			if s.API == from {
-				return s.Events == "evidence"
-			}
-		}
+// ofFile makes a file that cannot be opened a mistake on the command line.
+func ofFile(err error) error {
+	var open preview.OpenError
+	if errors.As(err, &open) {
+		return usageError{err}
 	}
-	return false
-}
-
-// parts calls f for the records that a source makes of one: of an alert those of its evidence, when it has any.
-func (p *preview) parts(api defender.API, raw []byte, f func(raw []byte) error) error {
-	if !p.evidence(api) {
-		return f(raw)
-	}
-	return defender.SplitEvidence(api, raw, func(part defender.Part) error {
-		if part.Summary {
-			return nil // an event only when the alert changed and its evidence did not
-		}
-		return f(part.Record)
-	})
-}
-
-func (p *preview) run(in io.Reader, out, errs io.Writer) error {
-	w := bufio.NewWriter(out)
-	defer w.Flush()
-	var d formats.Detection
-	var line []byte
-	records, unread := 0, 0
-	page := defender.Unknown // API of the records before: a sparse one is taken for one of the same page
-	_, err := defender.Split(defender.Unknown, in, func(raw []byte) error {
-		records++
-		api, legacy, known := defender.Detect(raw)
-		if known {
-			page = api
-		} else {
-			api = page
-		}
-		if legacy {
-			fmt.Fprintf(errs, "record %d is of Graph's first alerts API; use alerts_v2 (api = \"graph-alerts\")\n", records)
-		}
-		return p.parts(api, raw, func(raw []byte) error {
-			record := buffer.Record{API: string(api), Raw: raw, Old: true}
-			if err := delivery.Decode(&record, &d); err != nil {
-				unread++
-				fmt.Fprintf(errs, "record %d: %v\n", records, err)
-			} else if p.filter != nil && !p.filter.Keep(&d) {
-				return nil
-			}
-			d.Extra = append(d.Extra, p.extra...)
-			line, _ = p.encoder.AppendEvent(line[:0], &d, p.length)
-			_, err := w.Write(append(line, '\n'))
-			return err
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("record %d: %w", records+1, err)
-	}
-	if unread > 0 {
-		w.Flush()
-		return quietFailure{}
-	}
-	return nil
+	return err
 }

@@ -1,21 +1,20 @@
-package main
+package preview
 
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
-// mappingDiff is `preview --diff`: the events of records with the mapping in force and with another one, side by side.
+// mappingDiff is the events of records with the mapping in force and with another one, side by side.
 type mappingDiff struct {
-	before, after *preview
+	before, after *Preview
 	out           *bufio.Writer
 
 	events, changed int
@@ -26,46 +25,16 @@ type mappingDiff struct {
 // fieldCount is in how many events a field appeared, went or changed.
 type fieldCount struct{ added, removed, changed int }
 
-// runDiff compares the events of a destination, or of a format, with those that a mapping file would make.
-func runDiff(c *cobra.Command, path, format, destination, mapping string, files []string) error {
-	d := &config.Destination{Format: format, Delimiter: "0x09", MaxLength: coverageRoom}
-	before, err := previewOf(path, format, destination)
+// Diff writes to out what another mapping changes in the events of records, and in how many events each field differs.
+// Records are taken for such as come live. complete: none was left out, see Records.
+func Diff(before, after *Preview, files []string, in io.Reader, out, errs io.Writer) (complete bool, err error) {
+	m := &mappingDiff{before: before, after: after, out: bufio.NewWriter(out), fields: map[string]*fieldCount{}}
+	unknown, err := Records(files, in, errs, m.record)
 	if err != nil {
-		return err
-	}
-	if path != "" {
-		cfg, err := loadConfig(path)
-		if err != nil {
-			return err
-		}
-		if d, err = cfg.Destination(destination); err != nil {
-			return usageError{err}
-		}
-	}
-	changed := *d
-	changed.MappingFile = mapping
-	encoder, err := config.NewEncoder(&changed)
-	if err != nil {
-		return usageError{err}
-	}
-	after := *before
-	after.encoder = encoder
-	m := &mappingDiff{before: before, after: &after, out: bufio.NewWriter(c.OutOrStdout()), fields: map[string]*fieldCount{}}
-	if len(files) == 0 {
-		files = []string{"-"}
-	}
-	unknown, err := eachRecord(files, c.InOrStdin(), c.ErrOrStderr(), m.record)
-	if err != nil {
-		return err
+		return false, err
 	}
 	m.summary()
-	if err := m.out.Flush(); err != nil {
-		return err
-	}
-	if unknown > 0 {
-		return quietFailure{}
-	}
-	return nil
+	return unknown == 0, m.out.Flush()
 }
 
 // record writes what the other mapping changes in the events of one record.
@@ -104,9 +73,9 @@ func (m *mappingDiff) part(api defender.API, raw []byte) error {
 	return m.out.WriteByte('\n')
 }
 
-func (m *mappingDiff) event(p *preview, d *formats.Detection) ([]formats.Pair, error) {
+func (m *mappingDiff) event(p *Preview, d *formats.Detection) ([]formats.Pair, error) {
 	m.line, _ = p.encoder.AppendEvent(m.line[:0], d, p.length)
-	return eventFields(m.line)
+	return config.ReadEvent(p.destination.Format, m.line)
 }
 
 // compare lists the fields that differ: those of the event in force in their order, with the new value below the old
