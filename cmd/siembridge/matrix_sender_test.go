@@ -96,3 +96,12 @@ func (c *matrixCell) fill(name, text string, pairs ...string) (path string) {
 	pairs = append(pairs, "@@IN@@", c.input, "@@STATE@@", c.dir, "@@ADDRESS@@", receiverAddress, "@@PORT@@", receiverPort, "@@TRANSPORT@@", c.transport())
 	return c.write(name, strings.NewReplacer(pairs...).Replace(text))
 }
+
+// program returns where a syslog daemon is, as .ci/syslog-daemons says.
+func program(t *testing.T, variable string) string {
+	path := os.Getenv(variable)
+	if path == "" {
+		t.Fatalf("%s is not set: source .ci/syslog-daemons first", variable)
+	}
+	return path
+}
