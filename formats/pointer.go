@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -14,7 +15,11 @@ func (d *Detection) RawText(path ...string) string { return pointerText(d.Raw, p
 // booleans as written, objects and arrays as compact JSON; "" for null and for what is not there. Of a name that
 // occurs twice the first counts.
 func pointerText(raw []byte, path []string) string {
-	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	p := pointerReaders.Get().(*pointerReader)
+	defer p.release()
+	p.text.Reset(raw)
+	dec := &p.dec
+	dec.Reset(&p.text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for _, token := range path {
 		if !descend(dec, token) {
 			return ""
@@ -38,6 +43,19 @@ func pointerText(raw []byte, path []string) string {
 	return string(v)
 }
 
+// pointerReader is used again, since each entry of a mapping that is a pointer reads its record anew.
+type pointerReader struct {
+	dec  jsontext.Decoder
+	text bytes.Reader
+}
+
+var pointerReaders = sync.Pool{New: func() any { return &pointerReader{} }}
+
+func (p *pointerReader) release() {
+	p.text.Reset(nil) // the record is not kept
+	pointerReaders.Put(p)
+}
+
 // descend moves dec to the member or element that token names.
 func descend(dec *jsontext.Decoder, token string) bool {
 	t, err := dec.ReadToken()
@@ -47,11 +65,11 @@ func descend(dec *jsontext.Decoder, token string) bool {
 	switch t.Kind() {
 	case '{':
 		for dec.PeekKind() == '"' {
-			name, err := dec.ReadToken()
+			name, err := dec.ReadValue()
 			if err != nil {
 				return false
 			}
-			if name.String() == token {
+			if isName(name, token) {
 				return true
 			}
 			if dec.SkipValue() != nil {
@@ -68,6 +86,15 @@ func descend(dec *jsontext.Decoder, token string) bool {
 		return ok && dec.PeekKind() != ']' && dec.PeekKind() != 0
 	}
 	return false
+}
+
+// isName tells whether a quoted name is the one that is looked for.
+func isName(quoted jsontext.Value, name string) bool {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1:len(quoted)-1]) == name
+	}
+	text, _ := jsontext.AppendUnquote(nil, quoted)
+	return string(text) == name
 }
 
 // arrayIndex reads the index of an array element as RFC 6901 section 4 allows it: no sign, no leading zero.
