@@ -61,10 +61,10 @@ func (u user) detection() formats.User {
 }
 
 // qualified returns domain\name, or the name alone.
-func (u user) qualified() string {
+func (u user) qualified(in *arena) string {
 	name := first(u.AccountName, u.UserName, u.UserPrincipalName)
 	if name != "" && u.DomainName != "" {
-		return string(u.DomainName) + `\` + name
+		return in.join(string(u.DomainName), `\`, name)
 	}
 	return name
 }
@@ -127,7 +127,7 @@ func decodeAlert(s *scanner, raw []byte, d *formats.Detection, p *problemList) e
 	d.Device.ID, d.Device.Group, d.Device.GroupID = string(r.MachineID), string(r.RbacGroupName), string(r.RbacGroupID)
 	setHost(&d.Device, string(r.ComputerDNSName), "")
 	for _, u := range r.LoggedOnUsers {
-		if name := u.get().qualified(); name != "" {
+		if name := u.get().qualified(&s.texts); name != "" {
 			d.Device.LoggedOnUsers = append(d.Device.LoggedOnUsers, name)
 		}
 	}
@@ -147,9 +147,9 @@ func (s *scanner) portalLink(what, id, tenant string) string {
 	case id == "":
 		return ""
 	case tenant == "":
-		return s.join(portal, what, "/", id)
+		return s.texts.join(portal, what, "/", id)
 	}
-	return s.join(portal, what, "/", id, "?tid=", tenant)
+	return s.texts.join(portal, what, "/", id, "?tid=", tenant)
 }
 
 // setHost fills in a device's names from its full and its short one.

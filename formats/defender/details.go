@@ -224,7 +224,7 @@ func (l *lister) add(words []string) {
 		}
 	}
 	l.s.line = line
-	b := l.s.keep(line)
+	b := l.s.texts.keep(line)
 	l.size += len(b)
 	l.to = append(l.to, unsafe.String(unsafe.SliceData(b), len(b)))
 }

@@ -43,7 +43,7 @@ func signLines(lines []string) (all []sign) {
 		for member := range strings.FieldsSeq(line) {
 			name, kind := member, kindText
 			if list, ok := strings.CutSuffix(member, "[]"); ok {
-				name, kind = list, kindValues
+				name, kind = list, kindList
 			} else if object, ok := strings.CutSuffix(member, "{}"); ok {
 				name, kind = object, kindObject
 			}
@@ -83,7 +83,7 @@ func (s *scanner) look(i int, of signOf) {
 	case at(rest, 0) == '{':
 		said = of.kind == kindObject
 	case at(rest, 0) == '[':
-		said = of.kind == kindValues && at(rest, blank(rest, 1)) != ']'
+		said = of.kind == kindList && at(rest, blank(rest, 1)) != ']'
 	case of.kind == kindText:
 		var text string
 		end := s.scalar(i, &text)

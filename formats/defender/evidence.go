@@ -111,6 +111,7 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 			p.add("evidence", "a piece that is no object")
 			continue
 		}
+		e.in = &s.texts
 		if e.kind = typeOf(e); r.repeated(e) {
 			continue
 		}
@@ -142,7 +143,7 @@ func (s *scanner) addPart(d *formats.Detection, all pieces, typeOf func(*piece) 
 		if e == nil {
 			continue
 		}
-		e.kind = typeOf(e)
+		e.kind, e.in = typeOf(e), &s.texts
 		e.fill(d)
 		if i > 0 {
 			continue
@@ -221,6 +222,7 @@ type piece struct {
 	identity []byte // see appendIdentity
 	raw      []byte // the piece as it stands in the record
 	path     string // of the file, once it was asked for
+	in       *arena // where texts are put together; nil: anywhere
 
 	Type                     text  `json:"@odata.type"`
 	EntityType               text  `json:"entityType"`

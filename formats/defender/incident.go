@@ -82,8 +82,8 @@ func decodeIncident(s *scanner, raw []byte, d *formats.Detection, p *problemList
 	d.Techniques, d.Tags = append(d.Techniques, r.MitreTechniques...), append(d.Tags, r.Tags...)
 	for _, device := range r.Devices {
 		if s.whole && d.Device.ID == "" && d.Device.Name == "" && device != nil {
+			device.kind, device.in, s.evidence.device = "device", &s.texts, device
 			device.fillDevice(&d.Device)
-			device.kind, s.evidence.device = "device", device
 		}
 	}
 	s.addEvidence(d, r.Entities, endpointType, p)

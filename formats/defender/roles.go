@@ -68,7 +68,7 @@ func (e *piece) fillDevice(d *formats.Device) {
 	set(&d.FirstSeen, e.FirstSeen, e.FirstSeenXDR)
 	d.Tags = append(d.Tags, e.Tags...)
 	for _, u := range e.LoggedOnUsers {
-		if name := u.get().qualified(); name != "" {
+		if name := u.get().qualified(e.in); name != "" {
 			d.LoggedOnUsers = append(d.LoggedOnUsers, name)
 		}
 	}
@@ -125,18 +125,18 @@ func parseAddress(s string) (a netip.Addr, ok bool) {
 
 func (e *piece) fileDetection() formats.File {
 	if e.Details.is != nil {
-		return e.Details.is.detection()
+		return e.Details.is.detection(e.in)
 	}
 	if e.path == "" {
-		e.path = joinPath(string(e.FilePath), string(e.FileName))
+		e.path = joinPath(e.in, string(e.FilePath), string(e.FileName))
 	}
 	return formats.File{Name: string(e.FileName), Path: e.path,
 		SHA1: string(e.SHA1), SHA256: string(e.SHA256), MD5: string(e.MD5)}
 }
 
-func (f *fileDetails) detection() formats.File {
+func (f *fileDetails) detection(in *arena) formats.File {
 	if f.path == "" {
-		f.path = joinPath(string(f.FilePath), string(f.FileName))
+		f.path = joinPath(in, string(f.FilePath), string(f.FileName))
 	}
 	return formats.File{Name: string(f.FileName), Path: f.path, Size: string(f.FileSize),
 		SHA1: string(f.SHA1), SHA256: string(f.SHA256), MD5: string(f.MD5), Publisher: string(f.Publisher), Signer: string(f.Signer), Issuer: string(f.Issuer)}
@@ -144,15 +144,15 @@ func (f *fileDetails) detection() formats.File {
 
 func (e *piece) processDetection() formats.Process {
 	p := formats.Process{ID: string(e.ProcessID), CommandLine: string(e.CommandLine), Created: first(e.ProcessCreated, e.ProcessTime),
-		ParentID: string(e.ParentID), ParentCreated: first(e.ParentCreated, e.ParentTime), User: e.account().qualified()}
+		ParentID: string(e.ParentID), ParentCreated: first(e.ParentCreated, e.ParentTime), User: e.account().qualified(e.in)}
 	image := e.fileDetection()
 	if e.ImageFile.is != nil {
-		image = e.ImageFile.is.detection()
+		image = e.ImageFile.is.detection(e.in)
 	}
 	p.Name, p.Path, p.SHA1, p.SHA256, p.MD5 = image.Name, image.Path, image.SHA1, image.SHA256, image.MD5
-	parent := e.ParentImageFile.get().detection()
+	parent := e.ParentImageFile.get().detection(e.in)
 	p.ParentName = first(text(parent.Name), e.ParentFileName)
-	p.ParentPath = first(text(parent.Path), text(joinPath(string(e.ParentFilePath), string(e.ParentFileName))))
+	p.ParentPath = first(text(parent.Path), text(joinPath(e.in, string(e.ParentFilePath), string(e.ParentFileName))))
 	return p
 }
 
@@ -179,7 +179,7 @@ func fillMail(e *piece, d *formats.Detection) {
 }
 
 // joinPath returns the full path of a file. APIs give the folder in most records and the full path in some.
-func joinPath(folder, name string) string {
+func joinPath(in *arena, folder, name string) string {
 	if folder == "" || name == "" {
 		return folder
 	}
@@ -191,7 +191,7 @@ func joinPath(folder, name string) string {
 	if at := strings.LastIndexAny(folder, `\/`); strings.EqualFold(folder[at+1:], name) {
 		return folder
 	}
-	return trimmed + separator + name
+	return in.join(trimmed, separator, name)
 }
 
 // appendIdentity appends what makes two pieces of one type the same; nothing when the piece says nothing of its own.

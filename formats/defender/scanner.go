@@ -21,9 +21,10 @@ type scanner struct {
 	spares  []formats.Pair // members whose field holds another one's value
 	follow  []*slot        // what followed a slot, or the beginning of an object, the last time: records have their members in one order
 
-	text  []byte   // of strings that had escapes; new memory for each record
+	texts arena    // of strings that had escapes, and of what is put together; new memory for each record
 	words []string // of texts; new memory for each record
 	slabs []slab   // by the id of the shape
+	lists lists    // of structs
 
 	problems  problemList
 	evidence  evidenceReader
@@ -57,12 +58,12 @@ var scanners = sync.Pool{New: func() any {
 
 func newScanner() *scanner { return scanners.Get().(*scanner) }
 
-// maxText is how much memory of texts a scanner keeps for the next record, in bytes.
-const maxText = 64 << 10
+// maxWords is how many texts of lists a scanner keeps room for.
+const maxWords = 4096
 
 // release gives the memory back for the next record, but that of texts.
 func (s *scanner) release() {
-	s.text, s.words = nil, nil
+	s.texts, s.words = arena{}, nil
 	s.releaseAll()
 }
 
@@ -75,9 +76,11 @@ func (s *scanner) releaseAll() {
 // reset forgets what was read, the texts too.
 func (s *scanner) reset() {
 	clear(s.words)
-	if s.text, s.words = s.text[:0], s.words[:0]; cap(s.text) > maxText || cap(s.words) > maxText/16 {
-		s.text, s.words = nil, nil
+	if s.words = s.words[:0]; cap(s.words) > maxWords {
+		s.words = nil
 	}
+	s.texts.reset()
+	s.lists.reset()
 	s.b, s.whole = nil, false
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
@@ -212,19 +215,17 @@ func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
 		*is = nil
 		return s.element(i, f.holds, is)
 	}
-	if f.kind == kindValues {
-		return s.valueList(i, (*values)(p))
-	}
 	// A list of objects is a list of pointers: object has but one.
 	all := (*[]unsafe.Pointer)(p)
 	*all = nil
 	if at(s.b, i) != '[' {
 		return skip(s.b, i, s.depth)
 	}
-	return s.elements(i, func(i int) int {
+	list, place := s.lists.begin()
+	i = s.elements(i, func(i int) int {
 		var one unsafe.Pointer
 		next := i
-		if len(*all) < maxEvidence || f.kind != kindPieces {
+		if len(list) < maxEvidence || f.kind != kindPieces {
 			next = s.element(i, f.holds, &one)
 		} else {
 			next = skip(s.b, i, s.depth)
@@ -232,12 +233,13 @@ func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
 		if next >= 0 && one != nil && f.kind == kindPieces {
 			(*piece)(one).raw = s.b[i:next:next]
 		}
-		if *all == nil {
-			*all = make([]unsafe.Pointer, 0, 8)
-		}
-		*all = append(*all, one)
+		list = append(list, one)
 		return next
 	})
+	if s.lists.end(list, place); len(list) > 0 {
+		*all = list
+	}
+	return i
 }
 
 // element reads an object; of anything else there is nothing to read.
@@ -303,20 +305,6 @@ func (s *scanner) addWord(list []string, word string) []string {
 	return s.words[end-len(list)-1 : end : end]
 }
 
-func (s *scanner) valueList(i int, all *values) int {
-	*all = nil
-	if at(s.b, i) != '[' {
-		return skip(s.b, i, s.depth)
-	}
-	return s.elements(i, func(i int) int {
-		next := skip(s.b, i, s.depth)
-		if next >= 0 {
-			*all = append(*all, s.b[i:next:next])
-		}
-		return next
-	})
-}
-
 // scalar reads a string, a number or a truth value as text; null, objects and lists as "".
 func (s *scanner) scalar(i int, to *string) int {
 	b := s.b
@@ -330,7 +318,7 @@ func (s *scanner) scalar(i int, to *string) int {
 		}
 		one := b[start:end]
 		if escaped {
-			one = s.unescape(one)
+			one = s.texts.unescape(one)
 		}
 		*to = said(unsafe.String(unsafe.SliceData(one), len(one)))
 		return end + 1
@@ -344,43 +332,5 @@ func (s *scanner) scalar(i int, to *string) int {
 			*to = unsafe.String(&b[i], end-i)
 		}
 		return end
-	}
-}
-
-// unescape returns a string without its escapes, which is never longer.
-func (s *scanner) unescape(b []byte) []byte {
-	s.room(len(b))
-	from := len(s.text)
-	s.text = appendUnescaped(s.text, b)
-	return s.text[from:len(s.text):len(s.text)]
-}
-
-// keep returns a copy that stays when the scanner is released.
-func (s *scanner) keep(b []byte) []byte {
-	s.room(len(b))
-	from := len(s.text)
-	s.text = append(s.text, b...)
-	return s.text[from:len(s.text):len(s.text)]
-}
-
-// join returns the parts as one text.
-func (s *scanner) join(parts ...string) string {
-	size := 0
-	for _, part := range parts {
-		size += len(part)
-	}
-	s.room(size)
-	from := len(s.text)
-	for _, part := range parts {
-		s.text = append(s.text, part...)
-	}
-	one := s.text[from:]
-	return unsafe.String(unsafe.SliceData(one), len(one))
-}
-
-// room sees to it that the memory of texts has room for so many bytes.
-func (s *scanner) room(size int) {
-	if cap(s.text)-len(s.text) < size {
-		s.text = make([]byte, 0, max(size, len(s.b)/8, 256))
 	}
 }

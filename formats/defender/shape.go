@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// shape is a struct of text, texts, list, object, pieces and values as the scanner reads it: the struct with its json tags is
+// shape is a struct of text, texts, list, object and pieces as the scanner reads it: the struct with its json tags is
 // the only list of its fields. Members are found and clash as in the JSON library: names count to the letter, and of
 // two fields of one name the one that is less deeply embedded is meant.
 type shape struct {
@@ -33,7 +33,6 @@ type kind uint8
 const (
 	kindText kind = iota
 	kindTexts
-	kindValues
 	kindObject
 	kindList
 	kindPieces
@@ -111,8 +110,6 @@ func newSlot(t reflect.Type) *slot {
 		return &slot{kind: kindText}
 	case reflect.TypeFor[texts]():
 		return &slot{kind: kindTexts}
-	case reflect.TypeFor[values]():
-		return &slot{kind: kindValues}
 	}
 	n, ok := reflect.Zero(t).Interface().(nested)
 	if !ok {

@@ -40,7 +40,7 @@ var evidenceTypes = []evidenceType{
 		}
 	}, names: func(e *piece) []string {
 		u := e.account()
-		return []string{first(u.UserSID, u.EntraObjectID, u.AADUserID, u.UserPrincipalName, text(u.qualified()))}
+		return []string{first(u.UserSID, u.EntraObjectID, u.AADUserID, u.UserPrincipalName, text(u.qualified(e.in)))}
 	}, holds: heldUser},
 
 	{types: "file", fill: func(e *piece, d *formats.Detection) {
@@ -125,7 +125,7 @@ var evidenceTypes = []evidenceType{
 		if d.Registry == (formats.Registry{}) {
 			d.Registry = formats.Registry{Hive: string(e.RegistryHive), Key: string(e.RegistryKey), ValueName: string(e.RegistryValueName),
 				ValueType: string(e.RegistryValueType), Value: string(e.RegistryValue)}
-			d.Registry.Path = strings.Trim(d.Registry.Hive+`\`+d.Registry.Key, `\`)
+			d.Registry.Path = strings.Trim(e.in.join(d.Registry.Hive, `\`, d.Registry.Key), `\`)
 		}
 	}, names: func(e *piece) []string {
 		return []string{e.deviceID(), string(e.RegistryHive), string(e.RegistryKey), string(e.RegistryValueName), string(e.RegistryValue)}
