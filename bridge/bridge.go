@@ -127,7 +127,8 @@ func (b *Bridge) build() error {
 }
 
 // Run pulls and delivers until ctx ends, or until all sources have come to their end and everything they brought is
-// delivered. It stops sources first, confirms what is under way, and closes the buffer: within 10 seconds.
+// delivered. It stops sources first, confirms what is under way, and closes the buffer: within 10 seconds. So it does,
+// and returns an error, when the buffer has to be opened again, which the next start does.
 func (b *Bridge) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -155,17 +156,15 @@ func (b *Bridge) Run(ctx context.Context) error {
 			cancel()
 		}
 	})
-	if b.sharing != nil {
-		rolledBack, err := b.sharing.RolledBack()
-		others.Go(func() {
-			select {
-			case <-rolledBack:
-				failed = err
-				cancel()
-			case <-ctx.Done():
-			}
-		})
-	}
+	broken, why := b.buffer.Broken()
+	others.Go(func() {
+		select {
+		case <-broken:
+			failed = why
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	<-ctx.Done()
 	others.Wait() // one of them may be about to look at what changing guards
 	b.changing.Lock()

@@ -32,6 +32,9 @@ type Store interface {
 	// Damage returns how many parts could not be read since the start, and when the oldest record that may be in one of
 	// them was pulled, or earlier; zero: not known. Such records are stored anew when they are appended again.
 	Damage() (parts int, since time.Time)
+
+	// Broken is closed when the buffer has to be opened again before it can go on; the error says why.
+	Broken() (<-chan struct{}, error)
 }
 
 // sharing is what a Store offers that several bridges use at once.
@@ -51,10 +54,6 @@ type sharing interface {
 
 	// Instances returns all of them.
 	Instances() []jetstream.Instance
-
-	// RolledBack is closed when the servers have lost what they had acknowledged; the error says so. The buffer has to
-	// be opened again.
-	RolledBack() (<-chan struct{}, error)
 
 	// Away says since when the buffer's servers do not answer, and how that shows; zero: they do.
 	Away() (since time.Time, cause string)

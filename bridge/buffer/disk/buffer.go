@@ -28,6 +28,8 @@ type Buffer struct {
 
 	version uint32 // of the format that the index says
 
+	broke chan struct{} // closed when the index cannot be used any more
+
 	requests chan *request
 	closing  chan struct{}
 	close    sync.Once

@@ -241,9 +241,18 @@ func (b *Buffer) transact(p *plan, fill func() error) error {
 
 // break_ notes that the index cannot be used any more, for this process and, so that it is rebuilt, for the next.
 func (b *Buffer) break_(err error) {
-	b.broken = fmt.Errorf("%w; restart siembridge, which sets it aside and rebuilds it from the log", err)
+	b.broken = fmt.Errorf("%w; %w", err, errBroken)
 	b.logger.Error("the buffer's index cannot be read", "error", b.broken)
 	markForRebuild(b.dir)
+	close(b.broke)
+}
+
+var errBroken = errors.New("siembridge ends; its next start sets the index aside and rebuilds it from the log, which loses no record")
+
+// Broken is closed when the index turned out to be damaged: the buffer has to be closed and opened again, which rebuilds
+// it. The error says so.
+func (b *Buffer) Broken() (<-chan struct{}, error) {
+	return b.broke, fmt.Errorf("%w: %w", errIndexDamaged, errBroken)
 }
 
 // apply makes memory follow a transaction that was committed.
@@ -347,7 +356,8 @@ func (b *Buffer) release() error {
 	if b.w != nil {
 		errs = append(errs, b.w.file.Close())
 	}
-	if b.db != nil {
+	// A damaged index is left as it is: bbolt may have panicked while it held its locks, and would wait for them.
+	if b.db != nil && b.broken == nil {
 		errs = append(errs, closeIndex(b.db))
 	}
 	errs = append(errs, b.quarantine.close())

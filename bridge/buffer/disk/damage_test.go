@@ -252,3 +252,46 @@ func TestExport(t *testing.T) {
 		}
 	}
 }
+
+// TestBreaks: an index that is damaged while it is used makes the buffer say so and take nothing more; opening it again
+// rebuilds it, and every record that was appended is there.
+func TestBreaks(t *testing.T) {
+	o := filled(t)
+	b := open(t, o)
+	openQueue(t, b, "d")
+	broken, why := b.Broken()
+	select {
+	case <-broken:
+		t.Fatal("it is broken from the start")
+	default:
+	}
+	f, err := os.OpenFile(o.index(), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, int(info.Size())), 0)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := b.Append(context.Background(), buffer.Batch{Source: "s", Records: []buffer.Record{{API: "alerts", Key: "new", Pulled: time.Now(), Raw: []byte("{}")}}}); err == nil {
+			t.Fatal("it takes a record")
+		}
+	}
+	<-broken
+	if !errors.Is(why, errIndexDamaged) {
+		t.Error(why)
+	}
+	b.Close() // as far as that goes
+	b = open(t, o)
+	if r := b.Report(); r.Rebuilt != damageRecords || r.Aside == "" {
+		t.Errorf("%+v", r)
+	}
+	if got := len(takeAll(t, openQueue(t, b, "d"))); got < damageRecords*2/3 {
+		t.Errorf("%d records are pending", got)
+	}
+}

@@ -99,7 +99,7 @@ func Open(opts Options) (*Buffer, error) {
 	opts.fill()
 	b := &Buffer{
 		opts: opts, logger: opts.Logger, dir: filepath.Join(opts.Dir, bufferName),
-		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}),
+		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}), broke: make(chan struct{}),
 	}
 	b.logDir = filepath.Join(b.dir, logName)
 	b.scratch, b.states, b.block = map[keyID]keys.State{}, map[keyID]keys.State{}, make([]byte, 0, writeSize+4096)

@@ -146,6 +146,6 @@ func (b *Buffer) suspect(seq, before uint64) bool {
 	return true
 }
 
-// RolledBack is closed when the servers have lost what they had acknowledged: the buffer has to be closed and opened
+// Broken is closed when the servers have lost what they had acknowledged: the buffer has to be closed and opened
 // again.
-func (b *Buffer) RolledBack() (<-chan struct{}, error) { return b.rolledBack, errRolledBack }
+func (b *Buffer) Broken() (<-chan struct{}, error) { return b.rolledBack, errRolledBack }
