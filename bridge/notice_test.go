@@ -75,7 +75,7 @@ func TestCertificates(t *testing.T) {
 	for _, c := range []struct {
 		peer, own int // days; 0: there is none
 		want      string
-	}{{0, 0, ""}, {15, 15, ""}, {13, 0, "the receiver's certificate ends on 2026-03-15. "}, {90, 13, "the client certificate ends on 2026-03-15. "}, {1, 1, "the client certificate ends on 2026-03-03. "}} {
+	}{{0, 0, ""}, {15, 15, ""}, {13, 0, "the receiver's certificate ends on 2026-03-15; "}, {90, 13, "the client certificate ends on 2026-03-15; "}, {1, 1, "the client certificate ends on 2026-03-03; "}} {
 		in := func(days int) (t time.Time) {
 			if days > 0 {
 				t = now.AddDate(0, 0, days)
