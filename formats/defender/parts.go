@@ -77,9 +77,10 @@ func SplitEvidence(api API, raw []byte, yield func(Part) error) error {
 
 // parts is an alert taken apart.
 type parts struct {
-	list    string // name of the list of evidence
-	own     []byte // the alert's properties, each behind a comma
-	devices values // of an alert of Defender XDR
+	list    string            // name of the list of evidence
+	own     []byte            // the alert's properties, each behind a comma
+	devices values            // of an alert of Defender XDR
+	named   map[string][]byte // these, by each id that they have
 	pieces  []*part
 	byID    map[string]*part // devices, by the id that other pieces refer to
 	device  *part            // the most telling one
@@ -94,7 +95,7 @@ type part struct {
 }
 
 func readParts(api API, raw []byte, of *recordKind) (*parts, error) {
-	a := &parts{list: of.evidence, byID: map[string]*part{}}
+	a := &parts{list: of.evidence, byID: map[string]*part{}, named: map[string][]byte{}}
 	var all values
 	err := members(raw, func(name string, v jsontext.Value) error {
 		switch {
@@ -106,6 +107,12 @@ func readParts(api API, raw []byte, of *recordKind) (*parts, error) {
 		a.repeat(name, v)
 		return nil
 	})
+	for _, raw := range slices.Backward(a.devices) { // of two with one id the first counts
+		var d piece
+		if unmarshal(raw, &d) == nil {
+			a.named[string(d.MdatpDeviceID)], a.named[string(d.DeviceID)] = raw, raw
+		}
+	}
 	seen := map[string]*part{}
 	for _, v := range all {
 		e := &part{piece: piece{raw: v}}
@@ -186,13 +193,8 @@ func (a *parts) record(e *part) []byte {
 
 // deviceOf returns the device that a piece of a Defender XDR alert names, or else the first one.
 func (a *parts) deviceOf(e *part) []byte {
-	if id := e.deviceID(); id != "" {
-		for _, raw := range a.devices {
-			var d piece
-			if unmarshal(raw, &d) == nil && (string(d.MdatpDeviceID) == id || string(d.DeviceID) == id) {
-				return raw
-			}
-		}
+	if id := e.deviceID(); id != "" && a.named[id] != nil {
+		return a.named[id]
 	}
 	if len(a.devices) == 0 {
 		return nil
