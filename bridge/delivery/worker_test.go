@@ -34,7 +34,19 @@ type store struct {
 	aside    []string
 	notes    map[string][]byte
 	last     uint64
-	full     bool // releases fail
+	fault    func(what string) (applied bool, err error) // what becomes of a step that stores something; nil: all work
+}
+
+// step runs a step that stores something as fault says. s.mu is held.
+func (s *store) step(what string, do func()) error {
+	applied, err := true, error(nil)
+	if s.fault != nil {
+		applied, err = s.fault(what)
+	}
+	if applied {
+		do()
+	}
+	return err
 }
 
 func newStore() *store {
@@ -85,17 +97,15 @@ func (s *store) Take(ctx context.Context, most, maxBytes int) ([]buffer.Record, 
 func (s *store) Release(_ context.Context, numbers []uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full {
-		return buffer.ErrNoSpace
-	}
-	for _, n := range numbers {
-		if r, ok := s.taken[n]; ok {
-			s.gone = append(s.gone, r)
+	return s.step("release", func() {
+		for _, n := range numbers {
+			if r, ok := s.taken[n]; ok {
+				s.gone = append(s.gone, r)
+			}
+			delete(s.taken, n)
 		}
-		delete(s.taken, n)
-	}
-	s.released = append(s.released, numbers...)
-	return nil
+		s.released = append(s.released, numbers...)
+	})
 }
 
 func (s *store) Released(maxBytes int) ([]buffer.Record, error) {
@@ -136,13 +146,13 @@ func (s *store) Note(_, key string) ([]byte, error) {
 func (s *store) SetNote(_, key string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.notes[key] = value
-	return nil
+	return s.step("note", func() { s.notes[key] = value })
 }
 
 func (s *store) Put(r buffer.Record, _ string) (uint64, error) {
-	s.aside = append(s.aside, r.Key)
-	return 1, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1, s.step("set aside", func() { s.aside = append(s.aside, r.Key) })
 }
 
 // plain renders a record as it is.
@@ -419,12 +429,17 @@ func TestWorkerFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "siem:6514")
 		siem := r.net.Listen("siem:6514", emulator.PeerOptions{})
-		r.store.full = true
+		r.store.fault = func(what string) (bool, error) {
+			if what == "release" {
+				return false, buffer.ErrNoSpace
+			}
+			return true, nil
+		}
 		r.start()
 		r.store.put(500, 900)
 		<-time.After(time.Hour)
 		r.store.mu.Lock()
-		r.store.full = false
+		r.store.fault = nil
 		r.store.mu.Unlock()
 		r.wait(time.Hour)
 		if repeated := r.all(500, siem); repeated > 0 {

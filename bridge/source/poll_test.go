@@ -28,7 +28,7 @@ type store struct {
 	events     map[string]int // by key: how often it was an event
 	total      int
 	checkpoint []byte
-	fail       error
+	fault      func() (applied bool, err error) // what becomes of an Append; nil: all work
 }
 
 func newStore() *store { return &store{keys: map[string]buffer.Record{}, events: map[string]int{}} }
@@ -38,8 +38,16 @@ func (s *store) Checkpoint(string) ([]byte, error) { return s.checkpoint, nil }
 func (s *store) Append(_ context.Context, b buffer.Batch) (out buffer.Outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fail != nil {
-		return out, s.fail
+	if s.fault != nil {
+		applied, failed := s.fault()
+		if !applied {
+			return out, failed
+		}
+		defer func() {
+			if failed != nil {
+				out, err = buffer.Outcome{}, failed
+			}
+		}()
 	}
 	for _, r := range b.Records {
 		old, seen := s.keys[r.Key]
@@ -277,18 +285,52 @@ func TestCoverageNeverRunsAheadOfRecords(t *testing.T) {
 		s, _ := pull(t, tenant, "alerts", to)
 		var log bytes.Buffer
 		s.log = slog.New(slog.NewTextHandler(&log, nil))
-		to.fail = buffer.ErrNoSpace
+		to.fault = func() (bool, error) { return false, buffer.ErrNoSpace }
 		runFor(t, s, time.Hour)
 		if to.checkpoint != nil || len(s.plan.covered) > 0 || s.Status().State == "ok" {
 			t.Errorf("coverage %v without a record on disk", s.plan.covered)
 		}
-		to.fail = nil
+		to.fault = nil
 		runFor(t, s, time.Hour)
 		if to.total != 1 || len(s.plan.covered) == 0 {
 			t.Errorf("%d records, coverage %v", to.total, s.plan.covered)
 		}
 		if failed, again := strings.Count(log.String(), "a request brought nothing"), strings.Count(log.String(), "the source works again"); failed != 1 || again != 1 {
 			t.Errorf("the log says %d times that it fails and %d times that it works again:\n%s", failed, again, &log)
+		}
+	})
+}
+
+// TestAppendThatIsReportedAsFailed: the buffer has stored a window, its records and its coverage, and says that it has
+// not. The window is read again, every record is recognised, and it counts as pulled once.
+func TestAppendThatIsReportedAsFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant, to := emulator.NewTenant(1), newStore()
+		generator := emulator.NewGenerator(2, false)
+		for i := range 5 {
+			tenant.Add("alerts", generator.Record("alerts", time.Now().Add(-2*time.Hour-time.Duration(i)*time.Minute)))
+		}
+		s, _ := pull(t, tenant, "alerts", to)
+		left := 3
+		to.fault = func() (bool, error) {
+			if left == 0 {
+				return true, nil
+			}
+			left--
+			return true, errors.New("input/output error")
+		}
+		runFor(t, s, time.Hour)
+		if left > 0 || to.total != 5 || s.Status().State != "ok" {
+			t.Errorf("the fault was met %d times of 3; %d events of 5, status %+v", 3-left, to.total, s.Status())
+		}
+		for key, n := range to.events {
+			if n != 1 {
+				t.Errorf("%s was an event %d times", key, n)
+			}
+		}
+		covered, _, err := ReadCheckpoint(to.checkpoint)
+		if err != nil || time.Since(covered) > time.Hour {
+			t.Errorf("covered to %s, %v", covered, err)
 		}
 	})
 }
