@@ -136,6 +136,55 @@ func TestChainSurvives(t *testing.T) {
 	}
 }
 
+// sharedChain is a chain that several instances share.
+type sharedChain struct {
+	data  []byte
+	fault func() (applied bool, err error) // what becomes of a write; nil: all work
+}
+
+func (s *sharedChain) ReadChain() ([]byte, error) { return s.data, nil }
+
+func (s *sharedChain) WriteChain(data []byte) error {
+	applied, err := true, error(nil)
+	if s.fault != nil {
+		applied, err = s.fault()
+	}
+	if applied {
+		s.data = data
+	}
+	return err
+}
+
+// TestSharedChainSurvives: a rotated token whose write to the shared buffer did not happen, or happened and was reported
+// as failed, gives no access token, says so, and does not break the chain.
+func TestSharedChainSurvives(t *testing.T) {
+	for name, applied := range map[string]bool{"did not happen": false, "happened and was reported as failed": true} {
+		t.Run(name, func(t *testing.T) {
+			dir, e, _ := newChain(t)
+			shared := &sharedChain{}
+			instance := func() *RefreshToken {
+				g := chainIn(dir, e)
+				g.Shared = shared
+				return g
+			}
+			for range 3 {
+				shared.fault = func() (bool, error) { return applied, errors.New("the servers do not answer") }
+				for range 3 {
+					_, err := instance().Token(t.Context())
+					var refused *Error
+					if !errors.As(err, &refused) || refused.Permanent || !strings.Contains(err.Error(), "cannot be stored (the servers do not answer)") {
+						t.Fatalf("a write that was reported as failed: %v", err)
+					}
+				}
+				shared.fault = nil
+				if _, err := instance().Token(t.Context()); err != nil {
+					t.Fatalf("the chain is broken: %v", err)
+				}
+			}
+		})
+	}
+}
+
 // TestChainSurvivesAnything interrupts at random, also by what a power cut adds: a temporary file with anything in it,
 // and a rename that is not on disk after all.
 func TestChainSurvivesAnything(t *testing.T) {
