@@ -24,13 +24,10 @@ const journalDays = 200
 // files are left out.
 func (b *Bridge) Reconcile(ctx context.Context, p control.Period) (control.Report, error) {
 	now := time.Now()
-	if p.Until.IsZero() || p.Until.After(now) {
-		p.Until = now
+	if err := settle(&p, now); err != nil {
+		return control.Report{}, err
 	}
-	switch {
-	case !p.Since.Before(p.Until):
-		return control.Report{}, errors.New("the period is empty: since must be before until and before now")
-	case now.Sub(p.Since) > journalDays*24*time.Hour:
+	if now.Sub(p.Since) > journalDays*24*time.Hour {
 		return control.Report{}, fmt.Errorf("what was delivered is remembered for %d days: give a later since", journalDays)
 	}
 	b.reconciling.Lock()

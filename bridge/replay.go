@@ -183,14 +183,21 @@ func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64,
 	return job.Records, nil
 }
 
+// settle ends a period now, unless it has ended before, and returns what is wrong with it.
+func settle(p *control.Period, now time.Time) error {
+	if p.Until.IsZero() || p.Until.After(now) {
+		p.Until = now
+	}
+	if !p.Since.Before(p.Until) {
+		return errors.New("the period is empty: since must be before until and before now")
+	}
+	return nil
+}
+
 // Replay sends the retained records of a period to a destination again, beside what is new.
 func (b *Bridge) Replay(ctx context.Context, r control.ReplayRequest) (control.Replay, error) {
-	now := time.Now()
-	if r.Until.IsZero() || r.Until.After(now) {
-		r.Until = now
-	}
-	if !r.Since.Before(r.Until) {
-		return control.Replay{}, errors.New("the period is empty: since must be before until and before now")
+	if err := settle(&r.Period, time.Now()); err != nil {
+		return control.Replay{}, err
 	}
 	d, err := b.destination(r.Destination)
 	if err != nil {

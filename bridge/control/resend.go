@@ -6,9 +6,8 @@ import (
 
 // ReplayRequest asks for the retained records of a period to be sent to a destination again; a zero until is now.
 type ReplayRequest struct {
-	Destination string    `json:"destination"` // its name
-	Since       time.Time `json:"since"`       // the period, by when the records were pulled
-	Until       time.Time `json:"until"`       // its end
+	Destination string `json:"destination"` // its name
+	Period             // by when the records were pulled
 }
 
 // Replay is one that has begun.

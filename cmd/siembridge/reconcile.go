@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
 	"github.com/siembridge/siembridge/bridge/terminal"
 )
@@ -26,20 +25,18 @@ func newReconcileCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	path := configFlag(c, true)
-	since := c.Flags().String("since", "", "begin of the period")
-	until := c.Flags().String("until", "", "end of the period (default: now)")
+	period := periodFlags(c, "begin of the period")
 	asJSON := c.Flags().Bool("json", false, "the whole report as JSON")
-	_ = c.MarkFlagRequired("since")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		period, err := parsePeriod(*since, *until, time.Now())
+		asked, err := period()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		client, err := daemonOf(*path)
 		if err != nil {
 			return err
 		}
-		report, err := client.Reconcile(c.Context(), period)
+		report, err := client.Reconcile(c.Context(), asked)
 		if err != nil {
 			return err
 		}
@@ -56,20 +53,6 @@ func newReconcileCommand() *cobra.Command {
 		return err
 	}
 	return c
-}
-
-// parsePeriod reads the times of a period.
-func parsePeriod(since, until string, now time.Time) (p control.Period, err error) {
-	if p.Since, err = config.ParseStart(since, now); err != nil {
-		return p, fmt.Errorf("--since %q: %w", since, err)
-	}
-	if until == "" {
-		return p, nil
-	}
-	if p.Until, err = config.ParseStart(until, now); err != nil {
-		return p, fmt.Errorf("--until %q: %w", until, err)
-	}
-	return p, nil
 }
 
 func writeReport(out io.Writer, r *control.Report) error {

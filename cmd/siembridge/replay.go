@@ -23,20 +23,18 @@ func newReplayCommand() *cobra.Command {
 	}
 	path := configFlag(c, true)
 	destination := c.Flags().String("destination", "", "name of the destination")
-	since := c.Flags().String("since", "", "begin of the period, by when records were pulled")
-	until := c.Flags().String("until", "", "end of the period (default: now)")
+	period := periodFlags(c, "begin of the period, by when records were pulled")
 	_ = c.MarkFlagRequired("destination")
-	_ = c.MarkFlagRequired("since")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		period, err := parsePeriod(*since, *until, time.Now())
+		asked, err := period()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		client, err := daemonOf(*path)
 		if err != nil {
 			return err
 		}
-		r, err := client.Replay(c.Context(), control.ReplayRequest{Destination: *destination, Since: period.Since, Until: period.Until})
+		r, err := client.Replay(c.Context(), control.ReplayRequest{Destination: *destination, Period: asked})
 		if err != nil {
 			return err
 		}
