@@ -20,8 +20,6 @@ import (
 
 var clusterRecords = flag.Int("cluster-records", 300, "records an API in each test of the cluster")
 
-var clusterSetBack = flag.Bool("cluster-set-back", false, "also set the servers back to an earlier state")
-
 // clusterRun is one test: a cluster, instances, and what drives them.
 type clusterRun struct {
 	*testing.T
@@ -57,12 +55,22 @@ func (i *instance) signal(t *testing.T, s syscall.Signal) {
 
 // end waits for the end of the process. One that does not end in time has to show what it waits for.
 func (i *instance) end(t *testing.T) {
-	late := time.AfterFunc(time.Minute, func() {
-		t.Errorf("%s does not end", i.name)
-		_ = i.cmd.Process.Signal(syscall.SIGQUIT)
-	})
-	defer late.Stop()
+	late := time.AfterFunc(time.Minute, func() { _ = i.cmd.Process.Signal(syscall.SIGQUIT) })
 	_ = i.cmd.Wait()
+	if !late.Stop() {
+		t.Errorf("%s does not end by itself:\n%.30000s", i.name, i.said())
+	}
+}
+
+// said is what the instance has logged since it was last started, without what helps to debug.
+func (i *instance) said() string {
+	var said strings.Builder
+	for line := range strings.Lines(i.log.String()) {
+		if !strings.Contains(line, "level=DEBUG") {
+			fmt.Fprintf(&said, "%.300s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	return said.String()
 }
 
 // TestCluster takes away what a cluster consists of.
@@ -120,9 +128,15 @@ func TestCluster(t *testing.T) {
 				}
 			}
 			each(r.nats.stop)
+			for _, i := range r.instances {
+				r.untilAway(i, true)
+			}
 			each(r.nats.save)
 			each(r.nats.start)
 			r.nats.wait(3)
+			for _, i := range r.instances { // of each something will be lost
+				r.untilAway(i, false)
+			}
 			arrived := r.qradar.count()
 			for until := (arrived + r.sightings()) / 2; r.qradar.count() < until; {
 				<-r.qradar.arrived
@@ -150,9 +164,6 @@ func TestCluster(t *testing.T) {
 			}
 		}},
 	} {
-		if strings.Contains(c.name, "lose") && !*clusterSetBack {
-			continue
-		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			o := driveOptions{apis: []string{"graph-alerts", "alerts"}, records: *clusterRecords, over: 20 * time.Second, changing: true}
@@ -202,13 +213,7 @@ func (r *clusterRun) tell() {
 		r.Logf("%s: %d missing, e.g. %v", s.name, len(missing), missing[:min(5, len(missing))])
 	}
 	for _, i := range r.instances {
-		var said strings.Builder
-		for line := range strings.Lines(i.log.String()) {
-			if !strings.Contains(line, "level=DEBUG") {
-				fmt.Fprintf(&said, "%.300s\n", strings.TrimSpace(line))
-			}
-		}
-		r.Logf("%s, since its start:\n%s", i.name, tail(said.String()))
+		r.Logf("%s, since its start:\n%s", i.name, tail(i.said()))
 	}
 }
 
@@ -238,6 +243,20 @@ func (r *clusterRun) untilPulled(what string) {
 			r.Fatalf("%s: a source is not pulled any more", what)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// untilAway waits until an instance says that the servers do not answer, or that they do again: its sign of life was
+// stored.
+func (r *clusterRun) untilAway(i *instance, away bool) {
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		said := i.log.String()
+		if away == (strings.LastIndex(said, "servers do not answer:") > strings.LastIndex(said, "servers answer again")) {
+			return
+		}
+		if time.Since(begun) > time.Minute {
+			r.Fatalf("%s does not see that the servers went or came back", i.name)
+		}
 	}
 }
 

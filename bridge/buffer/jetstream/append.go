@@ -338,6 +338,13 @@ func (b *Buffer) store(ctx context.Context, w *work) error {
 		b.mu.Unlock()
 	}
 	if n := len(w.heads); n > 0 {
+		b.mu.Lock()
+		for _, at := range w.heads {
+			if seq := w.first + uint64(at); seq > b.index.last {
+				b.own[seq] = head{source, w.messages[at].block}
+			}
+		}
+		b.mu.Unlock()
 		w.cache(&b.payloads)
 		b.reached(ctx, w.first+uint64(w.heads[n-1]))
 	}

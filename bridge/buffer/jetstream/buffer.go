@@ -65,6 +65,10 @@ type Buffer struct {
 	sourcing   sync.Map   // name of a source -> *sync.Mutex of who appends for it
 	balancing  sync.Mutex // held by who takes or gives up lanes
 
+	beating sync.Mutex // held by who shows that this instance is there; it guards what follows
+	leader  string     // of the stream, when the last beat was confirmed
+	sure    uint64     // sequence number of that beat: what was seen up to it is in the stream; 0: there was none
+
 	mu           sync.Mutex
 	closed       bool
 	changed      chan struct{} // closed when something changes
@@ -75,11 +79,13 @@ type Buffer struct {
 	sources      map[string]sourceState
 	leases       map[string]*lease // sources that this instance may pull
 	members      map[string]*member
-	beats        uint64    // of this instance that were acknowledged
-	newest       uint64    // sequence number ever seen or given
-	counted      time.Time // when the last of them was
-	underway     int64     // bytes of records in commits
-	waiting      int       // appends that wait for room
+	beats        uint64          // of this instance that were acknowledged
+	newest       uint64          // sequence number ever seen or given
+	followed     uint64          // sequence number up to which the states were followed
+	own          map[uint64]head // blocks that this instance has stored and not seen yet
+	counted      time.Time       // when the last of them was
+	underway     int64           // bytes of records in commits
+	waiting      int             // appends that wait for room
 	away         time.Time
 	awayCause    string
 }
@@ -101,24 +107,28 @@ const openTime = 60 * time.Second
 // Open connects to the servers, makes the stream if there is none, and returns when it knows what is in it. The error
 // wraps ErrAway when the servers do not answer within some seconds.
 func Open(o Options) (*Buffer, error) {
-	b := newBuffer(o)
-	ctx, cancel := context.WithTimeout(b.ctx, openTime)
+	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
-	err := b.connect(ctx)
-	if err == nil {
-		err = b.begin(ctx)
-	}
-	if err != nil {
+	for {
+		b := newBuffer(o)
+		err := b.connect(ctx)
+		if err == nil {
+			err = b.begin(ctx)
+		}
+		if err == nil {
+			return b, nil
+		}
 		b.abandon()
-		return nil, err
+		if !errors.Is(err, errNewLeader) || ctx.Err() != nil {
+			return nil, err
+		}
 	}
-	return b, nil
 }
 
 func newBuffer(o Options) *Buffer {
 	b := &Buffer{o: o, log: o.Logger, started: time.Now(), poked: make(chan struct{}, 1), rolledBack: make(chan struct{}), changed: make(chan struct{}),
 		docs: map[string]doc{}, removed: map[string]uint64{}, destinations: map[string]*destination{},
-		sources: map[string]sourceState{}, leases: map[string]*lease{}, members: map[string]*member{}}
+		sources: map[string]sourceState{}, leases: map[string]*lease{}, members: map[string]*member{}, own: map[uint64]head{}}
 	b.defaults()
 	b.quarantine.b = b
 	b.ctx, b.end = context.WithCancel(context.Background())
@@ -162,6 +172,13 @@ func (b *Buffer) defaults() {
 // begin learns what is in the stream and joins.
 func (b *Buffer) begin(ctx context.Context) error {
 	if err := b.stream(ctx); err != nil {
+		return err
+	}
+	err := patiently(ctx, func() (err error) {
+		b.leader, err = b.leadership(ctx)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if err := b.follow(ctx); err != nil {
@@ -217,9 +234,7 @@ func (b *Buffer) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
 	var err error
-	select {
-	case <-b.rolledBack: // what this instance would write is about a stream that is no more
-	default:
+	if !b.isRolledBack() {
 		err = b.leave(ctx, open)
 	}
 	b.end()

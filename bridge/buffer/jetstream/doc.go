@@ -35,6 +35,11 @@
 // Who misses five beats is taken for dead. The beats are counted, by each instance, in its own that were acknowledged:
 // no clocks are compared, and while the cluster is away nobody dies.
 //
+// # When the servers lose writes
+//
+// A stream that was set back is an earlier state of everything, so it contradicts itself nowhere; only what an instance
+// knows may be wrong. Each finds that out with its beats (lost.go), and ends.
+//
 // # Space
 //
 // The limits mean what they mean on disk: MaxSize counts the records as they were pulled. The stream itself has no

@@ -18,7 +18,10 @@ func (b *Buffer) follow(ctx context.Context) error {
 		take     func(jetstream.Msg, uint64)
 	}{
 		// States first: a block that was removed is known to be, and a new block meets its destinations.
-		{states + ">", false, func(m jetstream.Msg, seq uint64) { b.apply(m.Subject(), seq, m.Data()) }},
+		{states + ">", false, func(m jetstream.Msg, seq uint64) {
+			b.followed = max(b.followed, seq)
+			b.apply(m.Subject(), seq, m.Data())
+		}},
 		{blocks + ">", true, b.takeBlock},
 	} {
 		var newest stored
@@ -81,6 +84,7 @@ func (b *Buffer) follow(ctx context.Context) error {
 // takeBlock takes in the header of a block. One that cannot be read is passed over: its records are pulled again when
 // the source looks back.
 func (b *Buffer) takeBlock(m jetstream.Msg, seq uint64) {
+	delete(b.own, seq)
 	block, err := parseHeader(m.Headers().Get(blockHeader))
 	if err != nil {
 		b.log.Error("records in the stream cannot be read", "message", seq, "error", err)

@@ -38,7 +38,11 @@ func (b *Buffer) lead() {
 			return
 		}
 		if due {
-			if err := b.beat(b.ctx); err != nil {
+			err := b.beat(b.ctx)
+			if errors.Is(err, errRolledBack) {
+				return
+			}
+			if err != nil {
 				if b.ctx.Err() == nil {
 					b.setAway("a sign of life was not stored", err)
 				}
@@ -55,19 +59,22 @@ func (b *Buffer) lead() {
 
 // beat tells the others of this instance. When it is stored, that counts as a beat.
 func (b *Buffer) beat(ctx context.Context) error {
+	b.beating.Lock()
+	defer b.beating.Unlock()
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
 		return errClosed
 	}
-	body, newest, last := encode(b.presence()), b.newest, b.docs[ofMember+b.id].seq
+	subject := ofMember + b.id
+	body, newest, last := encode(b.presence()), b.newest, b.docs[subject].seq
 	b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, max(b.o.Beat, time.Second))
+	short, cancel := context.WithTimeout(ctx, max(b.o.Beat, time.Second))
 	defer cancel()
 	// It replaces this instance's last one: if that is not there any more, the stream was set back.
-	seq, err := b.commit(ctx, []message{{subject: ofMember + b.id, body: body, expect: last, life: memberLife}})
+	seq, err := b.commit(short, []message{{subject: subject, body: body, expect: last, life: memberLife}})
 	if errors.Is(err, errConflict) {
-		if _, err := b.refresh(ctx, ofMember+b.id); err != nil {
+		if err := b.ownBeat(short, last); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w (it is told again)", ErrAway)
@@ -76,22 +83,45 @@ func (b *Buffer) beat(ctx context.Context) error {
 		return err
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.suspect(seq, newest) {
-		return errRolledBack
+	if seq <= newest {
+		defer b.mu.Unlock()
+		return b.rollBack(fmt.Sprintf("messages up to %d; a new one is %d", newest, seq))
 	}
+	b.apply(subject, seq, body)
+	b.mu.Unlock()
+	if err := b.confirm(ctx, seq); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	before := b.deaf()
 	if time.Since(b.counted) >= b.o.Beat/2 { // what is told out of turn is no measure of time
 		b.beats++
 		b.counted = time.Now()
 	}
-	b.apply(ofMember+b.id, seq, body)
 	b.members[b.id].heard = b.beats
 	if after := b.deaf(); after > before {
 		b.log.Warn("an instance is not heard of any more; its sources and lanes are taken over", "instances", after)
 		b.notify()
 	}
 	b.setBack()
+	return nil
+}
+
+// ownBeat finds out why a beat was refused: one that was not answered was stored all the same, or the last one is not
+// there any more. Nobody else replaces it. When the servers were away for so long that its time was over, it is not known
+// what else is not there.
+func (b *Buffer) ownBeat(ctx context.Context, known uint64) error {
+	s, err := b.last(ctx, ofMember+b.id)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.seq < known {
+		return b.rollBack(fmt.Sprintf("the sign of life of this instance in message %d, which the servers keep for an hour", known))
+	}
+	b.apply(ofMember+b.id, s.seq, s.body)
 	return nil
 }
 

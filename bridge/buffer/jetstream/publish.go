@@ -40,6 +40,19 @@ var (
 // It returns the sequence number of the first. They are on the disks of a majority of the servers then, synced if the
 // servers are set to sync always. More than one are an atomic batch of JetStream (ADR-50), which has at most 1000.
 func (b *Buffer) commit(ctx context.Context, messages []message) (first uint64, err error) {
+	if b.isRolledBack() { // what this instance would write is about a stream that is no more
+		return 0, errRolledBack
+	}
+	if first, err = b.publish(ctx, messages); err == nil {
+		b.mu.Lock()
+		b.newest = max(b.newest, first+uint64(len(messages))-1)
+		b.mu.Unlock()
+	}
+	return first, err
+}
+
+// publish is commit for an instance of which the view of the stream may be at its end.
+func (b *Buffer) publish(ctx context.Context, messages []message) (first uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
 	batch := nuid.Next()

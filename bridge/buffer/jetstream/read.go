@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -64,20 +63,26 @@ func (b *Buffer) ask(ctx context.Context, request map[string]any) (stored, error
 // refresh reads a state from the leader and takes it in.
 func (b *Buffer) refresh(ctx context.Context, subject string) (body []byte, err error) {
 	b.mu.Lock()
-	known := b.docs[subject].seq
+	known, followed := b.docs[subject], b.followed
 	b.mu.Unlock()
 	s, err := b.last(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
+	if s.seq > 0 {
+		if err := b.wasFollowed(s, followed); err != nil {
+			return nil, err
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.seq > 0 && s.seq < known && b.suspect(s.seq, known) {
-		return nil, errRolledBack
-	}
-	if s.seq > 0 {
+	switch {
+	case s.seq > 0 && s.seq >= known.seq:
 		b.apply(subject, s.seq, s.body)
-	} else if old := b.docs[subject]; old.seq > 0 && (old.body == nil || strings.HasPrefix(subject, ofMember)) {
+	case known.seq == 0:
+	case s.seq > 0 || !mayVanish(subject, known):
+		return nil, b.rollBack(fmt.Sprintf("%s in message %d", subject, known.seq))
+	case known.seq == b.docs[subject].seq:
 		delete(b.docs, subject) // it had been forgotten or is past its time, and is gone
 	}
 	return b.docs[subject].body, nil

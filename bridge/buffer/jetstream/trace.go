@@ -1,9 +1,7 @@
 package jetstream
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -108,44 +106,3 @@ func (b *Buffer) Damage() (parts int, since time.Time) {
 	}
 	return 1, d.Since
 }
-
-// doubt says that the servers have lost what they had acknowledged.
-type doubt struct {
-	Since time.Time `json:"since"`
-}
-
-// doubtLife is how long a doubt is remembered.
-const doubtLife = 24 * time.Hour
-
-// errRolledBack: what this instance knows of the stream is not true any more.
-var errRolledBack = errors.New("the JetStream servers have lost writes that they had acknowledged, as after a power failure without sync_interval: always, or a restored backup; siembridge starts anew with what they have, and what is missing is pulled again")
-
-// suspect finds out from a sequence number that was given to a message whether the stream has lost its newest ones, of
-// which one was seen before that message was sent. Then it leaves word for a reconciliation and ends this instance's view
-// of the stream. b.mu is held.
-func (b *Buffer) suspect(seq, before uint64) bool {
-	if seq > before {
-		b.newest = max(b.newest, seq)
-		return false
-	}
-	select {
-	case <-b.rolledBack:
-		return true
-	default:
-	}
-	close(b.rolledBack)
-	b.log.Error("the stream goes on at an earlier place", "given", seq, "seen", before, "error", errRolledBack)
-	since := b.counted.Add(-time.Hour)
-	b.running.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), commitTime)
-		defer cancel()
-		if _, err := b.commit(ctx, []message{{subject: ofDoubt, free: true, life: doubtLife, body: encode(doubt{since})}}); err != nil {
-			b.log.Warn("no word can be left that writes were lost", "error", err)
-		}
-	})
-	return true
-}
-
-// Broken is closed when the servers have lost what they had acknowledged: the buffer has to be closed and opened
-// again.
-func (b *Buffer) Broken() (<-chan struct{}, error) { return b.rolledBack, errRolledBack }
