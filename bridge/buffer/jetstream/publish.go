@@ -111,7 +111,7 @@ type apiError struct {
 var (
 	codesConflict = []int{10071, 10164}
 	codesNoSpace  = []int{10002, 10023, 10028, 10047, 10077}
-	codesAgain    = []int{10008, 10176, 10210} // leader changes, a batch of which a part went to another leader, too many at once
+	codesAgain    = []int{10008, 10176, 10210, 10059} // leader changes, a batch of which a part went to another leader, too many at once, a stream that was just made and is not known to all servers yet
 )
 
 const codeNotFound = 10037
