@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/emulator"
@@ -101,5 +103,102 @@ func TestAway(t *testing.T) {
 	}
 	if p := q.Pending(); p.Records != 1 {
 		t.Fatalf("pending %+v", p)
+	}
+}
+
+// TestCredentials: an account of its own, and a .creds file of one of its users, as nsc makes them, is all that siembridge
+// needs of servers that serve others, too.
+func TestCredentials(t *testing.T) {
+	pair := func(kp nkeys.KeyPair, err error) (nkeys.KeyPair, string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := kp.PublicKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kp, public
+	}
+	signed := func(claims jwt.Claims, by nkeys.KeyPair) string {
+		t.Helper()
+		token, err := claims.Encode(by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	operator, operatorID := pair(nkeys.CreateOperator())
+	_, systemID := pair(nkeys.CreateAccount())
+	trusted := jwt.NewOperatorClaims(operatorID)
+	trusted.SystemAccount = systemID
+	signed(trusted, operator)
+	known := &server.MemAccResolver{}
+	account := func(id string, limits jwt.JetStreamLimits) {
+		claims := jwt.NewAccountClaims(id)
+		claims.Limits.JetStreamLimits = limits
+		if err := known.Store(id, signed(claims, operator)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	account(systemID, jwt.JetStreamLimits{})
+	s := serveWith(t, &server.Options{TrustedOperators: []*jwt.OperatorClaims{trusted}, SystemAccount: systemID, AccountResolver: known})
+	creds := func(limits jwt.JetStreamLimits) string {
+		t.Helper()
+		key, id := pair(nkeys.CreateAccount())
+		account(id, limits)
+		user, userID := pair(nkeys.CreateUser())
+		seed, err := user.Seed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := jwt.FormatUserConfig(signed(jwt.NewUserClaims(userID), key), seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "siembridge.creds")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	unlimited := jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit}
+	o := Options{URLs: []string{s.ClientURL()}, Replicas: 1, CredentialsFile: creds(unlimited)}
+	batch := buffer.Batch{Source: "s", Records: []buffer.Record{{Key: "k", Raw: []byte("{}")}}, Checkpoint: []byte("c")}
+	for _, want := range []buffer.Outcome{{New: 1}, {Known: 1}} { // the second time on what the first has left
+		b, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.Append(t.Context(), batch); err != nil || got != want {
+			t.Errorf("stored: %+v, %v, want %+v", got, err, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	o.CredentialsFile = creds(unlimited) // another account has a stream of its own
+	b, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Append(t.Context(), batch); err != nil || got.New != 1 {
+		t.Errorf("stored in another account: %+v, %v", got, err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct{ name, file, want string }{
+		{"none", "", "Authorization Violation"},
+		{"of an account without JetStream", creds(jwt.JetStreamLimits{}), "JetStream not enabled for account"},
+		{"that is not there", filepath.Join(t.TempDir(), "none.creds"), "no such file"},
+	} {
+		o.CredentialsFile = c.file
+		if b, err := Open(o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("credentials %s: %v, want %q", c.name, err, c.want)
+			if err == nil {
+				_ = b.Close()
+			}
+		}
 	}
 }
