@@ -37,7 +37,7 @@ type instance struct {
 
 // start starts an instance, or starts it again.
 func (i *instance) start(t *testing.T, binary string) {
-	i.log = &watched{}
+	i.log = newWatched()
 	i.cmd = exec.Command(binary, "run", "--config", i.config)
 	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
 	if err := i.cmd.Start(); err != nil {
@@ -180,7 +180,7 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// newClusterRun starts three servers and three instances, and waits until records arrive.
+// newClusterRun starts three servers and three instances, and waits until all run and records arrive.
 func newClusterRun(t *testing.T, o driveOptions) *clusterRun {
 	r := &clusterRun{T: t, nats: startNATS(t)}
 	r.drive = newDrive(t, o)
@@ -195,6 +195,9 @@ func newClusterRun(t *testing.T, o driveOptions) *clusterRun {
 			r.tell()
 		}
 	})
+	for _, i := range r.instances {
+		i.log.wait(t, "msg=started")
+	}
 	for begun := time.Now(); r.qradar.count() < 20; time.Sleep(20 * time.Millisecond) {
 		if time.Since(begun) > time.Minute {
 			t.Fatal("nothing arrives")

@@ -109,8 +109,9 @@ const openTime = 60 * time.Second
 func Open(o Options) (*Buffer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
-	for {
+	for id := nuid.Next(); ; {
 		b := newBuffer(o)
+		b.id = id // also when it begins anew: it may have told the others of itself
 		err := b.connect(ctx)
 		if err == nil {
 			err = b.begin(ctx)
