@@ -40,8 +40,8 @@ type Options struct {
 	memory bool // tests: the stream is not on disk
 }
 
-// missedBeats is how many beats of its own an instance counts before it takes another for dead. Beats that the servers
-// have not acknowledged do not count: while the cluster is away nobody is taken for dead.
+// missedBeats is how many beats of its own an instance hears before it takes another for dead. So while the cluster is
+// away nobody is taken for dead.
 const missedBeats = 5
 
 // Buffer is one instance's end of the buffer that all instances share. It is made by Open.
@@ -79,11 +79,11 @@ type Buffer struct {
 	sources      map[string]sourceState
 	leases       map[string]*lease // sources that this instance may pull
 	members      map[string]*member
-	beats        uint64          // of this instance that were acknowledged
+	beats        uint64          // of this instance that it has heard
 	newest       uint64          // sequence number ever seen or given
 	followed     uint64          // sequence number up to which the states were followed
 	own          map[uint64]head // blocks that this instance has stored and not seen yet
-	counted      time.Time       // when the last of them was
+	counted      time.Time       // when it heard the last of them
 	underway     int64           // bytes of records in commits
 	waiting      int             // appends that wait for room
 	away         time.Time

@@ -32,8 +32,8 @@
 // other that they are there every two seconds, and share sources and lanes evenly, moving as few as possible
 // (assign.go, lead.go). Who shall give up a lane first delivers what it has taken: handing over repeats nothing.
 //
-// Who misses five beats is taken for dead. The beats are counted, by each instance, in its own that were acknowledged:
-// no clocks are compared, and while the cluster is away nobody dies.
+// Who misses five beats is taken for dead. The beats are counted, by each instance, in its own, as it hears them with all
+// others: no clocks are compared, and while the cluster is away, or what an instance follows, nobody dies.
 //
 // # When the servers lose writes
 //

@@ -10,6 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// followBeat is how often the servers show that a consumer is there. Without two of them in a row it is made anew, on
+// another server.
+const followBeat = 2 * time.Second
+
 // follow has two consumers feed the index and the states, and returns when both have caught up with what is there now.
 func (b *Buffer) follow(ctx context.Context) error {
 	for _, f := range []struct {
@@ -18,10 +22,7 @@ func (b *Buffer) follow(ctx context.Context) error {
 		take     func(jetstream.Msg, uint64)
 	}{
 		// States first: a block that was removed is known to be, and a new block meets its destinations.
-		{states + ">", false, func(m jetstream.Msg, seq uint64) {
-			b.followed = max(b.followed, seq)
-			b.apply(m.Subject(), seq, m.Data())
-		}},
+		{states + ">", false, b.takeState},
 		{blocks + ">", true, b.takeBlock},
 	} {
 		var newest stored
@@ -36,7 +37,7 @@ func (b *Buffer) follow(ctx context.Context) error {
 			if err != nil {
 				return b.explain(err)
 			}
-			messages, err = consumer.Messages(jetstream.PullMaxMessages(2000))
+			messages, err = consumer.Messages(jetstream.PullMaxMessages(2000), jetstream.PullHeartbeat(followBeat))
 			return b.explain(err)
 		})
 		if err != nil {
@@ -79,6 +80,15 @@ func (b *Buffer) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeState takes in a state.
+func (b *Buffer) takeState(m jetstream.Msg, seq uint64) {
+	b.followed = max(b.followed, seq)
+	b.apply(m.Subject(), seq, m.Data())
+	if m.Subject() == ofMember+b.id {
+		b.heardItself()
+	}
 }
 
 // takeBlock takes in the header of a block. One that cannot be read is passed over: its records are pulled again when

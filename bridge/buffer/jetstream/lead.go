@@ -57,7 +57,7 @@ func (b *Buffer) lead() {
 	}
 }
 
-// beat tells the others of this instance. When it is stored, that counts as a beat.
+// beat tells the others of this instance, and finds out whether all that was seen of the stream is there.
 func (b *Buffer) beat(ctx context.Context) error {
 	b.beating.Lock()
 	defer b.beating.Unlock()
@@ -94,18 +94,23 @@ func (b *Buffer) beat(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	before := b.deaf()
-	if time.Since(b.counted) >= b.o.Beat/2 { // what is told out of turn is no measure of time
-		b.beats++
-		b.counted = time.Now()
+	b.setBack()
+	return nil
+}
+
+// heardItself counts a beat of this instance, which it has heard as the others hear it: while it does not hear itself, it
+// is no wonder that it does not hear others. b.mu is held.
+func (b *Buffer) heardItself() {
+	if time.Since(b.counted) < b.o.Beat/2 { // what is told out of turn is no measure of time
+		return
 	}
-	b.members[b.id].heard = b.beats
+	before := b.deaf()
+	b.beats++
+	b.counted = time.Now()
 	if after := b.deaf(); after > before {
 		b.log.Warn("an instance is not heard of any more; its sources and lanes are taken over", "instances", after)
 		b.notify()
 	}
-	b.setBack()
-	return nil
 }
 
 // ownBeat finds out why a beat was refused: one that was not answered was stored all the same, or the last one is not
