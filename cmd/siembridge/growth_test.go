@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siembridge/siembridge/bridge/bench"
 	"github.com/siembridge/siembridge/bridge/emulator"
 )
 
@@ -49,8 +50,8 @@ func TestGrowthSize(t *testing.T) {
 		g, n := newGrowth(t), total/size
 		receiver := g.listen()
 		u := g.run(g.pipe(func(w io.Writer) { writeSized(w, n, size) }), func(*os.Process, time.Time) {})
-		receiver.close()
-		if got := receiver.frames.Load(); got != int64(n) {
+		receiver.Close()
+		if got := receiver.Frames(); got != int64(n) {
 			t.Fatalf("%d events arrived of %d", got, n)
 		}
 		t.Logf("| %d | %.2f, %.0f | %.1f, %.0f | %.0f |", size, u.cpu.Seconds()*1e3/total*1e6, total/1e6/u.wall.Seconds(),
@@ -117,7 +118,7 @@ func (g *growth) run(in *os.File, during func(p *os.Process, start time.Time)) (
 	if err := cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}
-	memory := watchMemory(cmd.Process.Pid)
+	memory := bench.WatchMemory(cmd.Process.Pid)
 	during(cmd.Process, start)
 	err := cmd.Wait()
 	u = turn{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), wall: time.Since(start), memory: memory()}
@@ -144,12 +145,12 @@ func (g *growth) pipe(write func(w io.Writer)) *os.File {
 }
 
 // listen is the SIEM, which only counts.
-func (g *growth) listen() *frameCounter {
+func (g *growth) listen() *bench.Receiver {
 	l, err := net.Listen("tcp", g.siem)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return countFramesOf(l)
+	return bench.Receive(l)
 }
 
 // store has n records stored; nobody listens.
@@ -180,7 +181,7 @@ func (g *growth) store(n int) turn {
 // drain starts the daemon anew, with a SIEM that listens and nothing to pull.
 func (g *growth) drain(n int) (u turn, first time.Duration) {
 	receiver := g.listen()
-	defer receiver.close()
+	defer receiver.Close()
 	none, err := os.Open(os.DevNull)
 	if err != nil {
 		g.t.Fatal(err)
@@ -189,12 +190,12 @@ func (g *growth) drain(n int) (u turn, first time.Duration) {
 	u = g.run(none, func(_ *os.Process, start time.Time) {
 		ctx, cancel := context.WithTimeout(g.t.Context(), time.Minute)
 		defer cancel()
-		for receiver.frames.Load() == 0 && ctx.Err() == nil {
+		for receiver.Frames() == 0 && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		first = time.Since(start)
 	})
-	if got := receiver.frames.Load(); got != int64(n) {
+	if got := receiver.Frames(); got != int64(n) {
 		g.t.Fatalf("%d events arrived of %d", got, n)
 	}
 	return u, first

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siembridge/siembridge/bridge/bench"
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/emulator"
@@ -176,7 +177,7 @@ func TestIdle(t *testing.T) {
 	before := cpu(t, m.cmd.Process.Pid)
 	time.Sleep(*measureIdle)
 	used := cpu(t, m.cmd.Process.Pid) - before
-	t.Logf("%v of CPU in %v; RssAnon %.1f MB", used, *measureIdle, float64(anonymous(m.cmd.Process.Pid))/1e6)
+	t.Logf("%v of CPU in %v; RssAnon %.1f MB", used, *measureIdle, float64(bench.Memory(m.cmd.Process.Pid))/1e6)
 }
 
 // TestStart tells how long it takes from the start of the process to its first request, with -count records in the
@@ -218,7 +219,7 @@ func TestStart(t *testing.T) {
 	}
 	took := m.asked.Sub(began)
 	m.mu.Unlock()
-	t.Logf("%d records, %d MB: first request after %v; RssAnon %.1f MB", *peersCount, usage.Bytes/1e6, took.Round(time.Millisecond), float64(anonymous(m.cmd.Process.Pid))/1e6)
+	t.Logf("%d records, %d MB: first request after %v; RssAnon %.1f MB", *peersCount, usage.Bytes/1e6, took.Round(time.Millisecond), float64(bench.Memory(m.cmd.Process.Pid))/1e6)
 }
 
 // TestLatency tells how long an alert takes from the API's answer to the SIEM, while 100 of them appear each second.

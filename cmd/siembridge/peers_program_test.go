@@ -7,17 +7,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/siembridge/siembridge/bridge/bench/peers"
 )
 
-func (r *peerRun) in(name string) string { return filepath.Join(r.setup.dir, name) }
+func (r *peerRun) in(name string) string { return filepath.Join(r.setup.Dir, name) }
 
 // peer returns a turn's command for one of the programs that bench knows.
-func (r *peerRun) peer(p peerProgram) *exec.Cmd {
-	binary := p.installed()
+func (r *peerRun) peer(p peers.Program) *exec.Cmd {
+	binary := p.Installed()
 	if binary == "" {
-		r.t.Fatalf("%s is not installed: source .ci/syslog-daemons first, or see docs/sizing.md", p.binary)
+		r.t.Fatalf("%s is not installed: source .ci/syslog-daemons first, or see docs/sizing.md", p.Binary)
 	}
-	cmd, err := p.command(r.setup, binary)
+	cmd, err := p.Command(r.setup, binary)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -26,8 +28,8 @@ func (r *peerRun) peer(p peerProgram) *exec.Cmd {
 
 func (r *peerRun) bridge(confirm string) *exec.Cmd {
 	secure := ""
-	if r.setup.ca != "" {
-		secure = fmt.Sprintf("[destination.tls]\nca_file = %q\nserver_name = \"localhost\"\n", r.setup.ca)
+	if r.setup.CA != "" {
+		secure = fmt.Sprintf("[destination.tls]\nca_file = %q\nserver_name = \"localhost\"\n", r.setup.CA)
 	}
 	text := fmt.Sprintf(`state_dir = %q
 [admin]
@@ -45,12 +47,12 @@ framing = "newline"
 address = "127.0.0.1:%s"
 transport = %q
 confirm = %q
-%s`, r.in("state"), r.setup.port, *peersTransport, confirm, secure)
+%s`, r.in("state"), r.setup.Port, *peersTransport, confirm, secure)
 	path := r.in("siembridge.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	in, err := os.Open(r.setup.input)
+	in, err := os.Open(r.setup.Input)
 	if err != nil {
 		r.t.Fatal(err)
 	}

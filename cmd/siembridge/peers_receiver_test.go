@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/siembridge/siembridge/bridge/bench/peers"
 	"github.com/siembridge/siembridge/bridge/emulator"
 	"github.com/siembridge/siembridge/bridge/syslog"
 	"github.com/siembridge/siembridge/formats/parse"
@@ -45,13 +46,13 @@ func newPeerReceiver(r *peerRun) *peerReceiver {
 		if p.secure, err = ca.Server(); err != nil {
 			r.t.Fatal(err)
 		}
-		r.setup.ca = r.in("ca.pem")
-		if err := os.WriteFile(r.setup.ca, ca.PEM(), 0o600); err != nil {
+		r.setup.CA = r.in("ca.pem")
+		if err := os.WriteFile(r.setup.CA, ca.PEM(), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	p.bind("127.0.0.1:0")
-	_, r.setup.port, _ = net.SplitHostPort(p.listener.Addr().String())
+	_, r.setup.Port, _ = net.SplitHostPort(p.listener.Addr().String())
 	if *peersOutage {
 		p.listener.Close()
 	}
@@ -68,7 +69,7 @@ func (p *peerReceiver) bind(address string) {
 
 func (p *peerReceiver) listen() {
 	if *peersOutage {
-		p.bind("127.0.0.1:" + p.r.setup.port)
+		p.bind("127.0.0.1:" + p.r.setup.Port)
 	}
 	l := p.listener
 	p.conns.Go(func() {
@@ -173,7 +174,7 @@ func (p *peerReceiver) compare(fields peerFields, got *peerResult) {
 		}
 	}
 	got.distinct = len(events)
-	f, err := os.Open(p.r.setup.input)
+	f, err := os.Open(p.r.setup.Input)
 	if err != nil {
 		p.r.t.Fatal(err)
 	}
@@ -220,7 +221,7 @@ var (
 	ownMapping []byte
 
 	mapped = func() (m struct{ Ext, Const map[string]string }) {
-		text, err := peerFiles.ReadFile("peers/mapping.json")
+		text, err := peers.Files.ReadFile("files/mapping.json")
 		if err != nil {
 			panic(err)
 		}

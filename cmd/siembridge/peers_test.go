@@ -15,6 +15,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/siembridge/siembridge/bridge/bench"
+	"github.com/siembridge/siembridge/bridge/bench/peers"
 	"github.com/siembridge/siembridge/bridge/emulator"
 )
 
@@ -34,14 +36,14 @@ type peer struct {
 	ends    bool // by itself, when all is sent
 }
 
-// peers are siembridge in its two ways of confirming, and what bench compares it with.
-var peers = func() map[string]peer {
+// compared are siembridge in its two ways of confirming, and what bench compares it with.
+var compared = func() map[string]peer {
 	all := map[string]peer{
 		"siembridge":     {func(r *peerRun) *exec.Cmd { return r.bridge("close") }, ownFields, true},
 		"siembridge-ack": {func(r *peerRun) *exec.Cmd { return r.bridge("ack") }, ownFields, true},
 	}
-	for _, p := range peerPrograms {
-		all[p.name] = peer{func(r *peerRun) *exec.Cmd { return r.peer(p) }, mappedFields, p.ends}
+	for _, p := range peers.Programs {
+		all[p.Name] = peer{func(r *peerRun) *exec.Cmd { return r.peer(p) }, mappedFields, p.Ends}
 	}
 	return all
 }()
@@ -66,11 +68,11 @@ func TestPeers(t *testing.T) {
 		}
 		var rows []row
 		for _, name := range names {
-			p, ok := peers[name]
+			p, ok := compared[name]
 			if !ok {
 				t.Fatalf("-programs: there is no %q", name)
 			}
-			r := &peerRun{t: t, setup: peerSetup{dir: filepath.Join(base, "state"), input: input}}
+			r := &peerRun{t: t, setup: peers.Setup{Dir: filepath.Join(base, "state"), Input: input}}
 			got := r.run(p)
 			rows = append(rows, row{name, got})
 			rates[name] = float64(got.events) / got.wall.Seconds()
@@ -119,7 +121,7 @@ func writePeerInput(t *testing.T, path string, count int) string {
 // peerRun is one turn of a program.
 type peerRun struct {
 	t     *testing.T
-	setup peerSetup
+	setup peers.Setup
 }
 
 // peerResult is what a turn took and brought.
@@ -134,16 +136,16 @@ type peerResult struct {
 const quiet = 8 * time.Second
 
 func (r *peerRun) run(p peer) (got peerResult) {
-	if err := os.MkdirAll(r.setup.dir, 0o700); err != nil {
+	if err := os.MkdirAll(r.setup.Dir, 0o700); err != nil {
 		r.t.Fatal(err)
 	}
-	defer os.RemoveAll(r.setup.dir)
+	defer os.RemoveAll(r.setup.Dir)
 	receiver := newPeerReceiver(r)
 	if !*peersOutage {
 		receiver.listen()
 	}
 	cmd := p.command(r)
-	log, err := os.Create(filepath.Join(r.setup.dir, "log"))
+	log, err := os.Create(filepath.Join(r.setup.Dir, "log"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func (r *peerRun) run(p peer) (got peerResult) {
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	memory := watchMemory(cmd.Process.Pid)
+	memory := bench.WatchMemory(cmd.Process.Pid)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	if *peersOutage {

@@ -1,21 +1,15 @@
-package main
+package bench
 
 import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,38 +19,37 @@ import (
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/delivery"
 	"github.com/siembridge/siembridge/bridge/emulator"
-	"github.com/siembridge/siembridge/bridge/syslog"
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
-// benchRun is one combination that is measured.
-type benchRun struct {
+// run is one combination that is measured.
+type run struct {
 	shape, format, transport, confirm string
 	destinations                      int
-	input                             benchInput
+	input                             input
 	disk                              float64 // bytes a second that it syncs
 }
 
 // measure runs the daemon over the input, from its start to its end, and counts what arrives.
-func (r *benchRun) measure(ctx context.Context, dir string) (got benchResult, err error) {
+func (r *run) measure(ctx context.Context, dir string) (got result, err error) {
 	state := filepath.Join(dir, "state")
 	defer os.RemoveAll(state)
 	tlsConfig, caFile, err := r.certificates(dir)
 	if err != nil {
 		return got, err
 	}
-	receiver, err := countFrames(tlsConfig)
+	receiver, err := listen(tlsConfig)
 	if err != nil {
 		return got, err
 	}
-	defer receiver.close()
+	defer receiver.Close()
 	path := filepath.Join(dir, "siembridge.toml")
 	if err := os.WriteFile(path, r.config(state, receiver.address(), caFile), 0o600); err != nil {
 		return got, err
 	}
 	cfg, err := config.Load(path)
 	if err != nil {
-		return got, usageError{err}
+		return got, err
 	}
 	if got.stages, err = r.stages(cfg); err != nil {
 		return got, err
@@ -77,20 +70,20 @@ func (r *benchRun) measure(ctx context.Context, dir string) (got benchResult, er
 	if err := daemon.Start(); err != nil {
 		return got, err
 	}
-	memory := watchMemory(daemon.Process.Pid)
+	memory := WatchMemory(daemon.Process.Pid)
 	err = daemon.Wait()
 	got.wall, got.memory = time.Since(start), memory()
 	if err != nil {
 		return got, fmt.Errorf("the daemon: %w\n%s", err, log.Bytes())
 	}
 	got.cpu = daemon.ProcessState.UserTime() + daemon.ProcessState.SystemTime()
-	if n, want := receiver.frames.Load(), int64(r.input.records*r.destinations); n != want {
+	if n, want := receiver.Frames(), int64(r.input.records*r.destinations); n != want {
 		return got, fmt.Errorf("%d events arrived of %d", n, want)
 	}
 	return got, nil
 }
 
-func (r *benchRun) certificates(dir string) (server *tls.Config, caFile string, err error) {
+func (r *run) certificates(dir string) (server *tls.Config, caFile string, err error) {
 	if r.transport != "tls" {
 		return nil, "", nil
 	}
@@ -106,7 +99,7 @@ func (r *benchRun) certificates(dir string) (server *tls.Config, caFile string, 
 	return server, caFile, err
 }
 
-func (r *benchRun) config(state, address, caFile string) []byte {
+func (r *run) config(state, address, caFile string) []byte {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "state_dir = %q\n[log]\nlevel = \"warn\"\n[admin]\nlisten = \"\"\n[[source]]\nname = \"bench\"\napi = \"file\"\npath = \"-\"\n", state)
 	for i := range r.destinations {
@@ -120,7 +113,7 @@ func (r *benchRun) config(state, address, caFile string) []byte {
 }
 
 // stages times what a record goes through on one core: reading it from a line, and making a frame of it.
-func (r *benchRun) stages(cfg *config.Config) ([]benchStage, error) {
+func (r *run) stages(cfg *config.Config) ([]stage, error) {
 	pipeline, err := bridge.NewPipeline(&cfg.Destinations[0], cfg.Sources, "bench")
 	if err != nil {
 		return nil, err
@@ -141,7 +134,7 @@ func (r *benchRun) stages(cfg *config.Config) ([]benchStage, error) {
 			frames, _, _ = pipeline.Render(frames, &records[i])
 		}
 	})
-	return []benchStage{{"reading and identifying", read}, {"decoding and encoding", encode}}, nil
+	return []stage{{"reading and identifying", read}, {"decoding and encoding", encode}}, nil
 }
 
 // timePer returns what each of n parts of f takes at best: others may use the machine meanwhile.
@@ -153,110 +146,4 @@ func timePer(n int, f func()) time.Duration {
 		best = min(best, time.Since(start))
 	}
 	return best / time.Duration(n)
-}
-
-// frameCounter is a receiver that counts frames, and closes when the sender has.
-type frameCounter struct {
-	listener net.Listener
-	frames   atomic.Int64
-	conns    sync.WaitGroup
-}
-
-func countFrames(config *tls.Config) (*frameCounter, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	if config != nil {
-		l = tls.NewListener(l, config)
-	}
-	return countFramesOf(l), nil
-}
-
-func countFramesOf(l net.Listener) *frameCounter {
-	c := &frameCounter{listener: l}
-	c.conns.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.conns.Go(func() { c.count(conn) })
-		}
-	})
-	return c
-}
-
-func (c *frameCounter) count(conn net.Conn) {
-	defer conn.Close()
-	block := make([]byte, 256<<10)
-	n, err := conn.Read(block)
-	if n > 0 && block[0] >= '1' && block[0] <= '9' { // octet counts; siembridge itself sends lines
-		c.scan(io.MultiReader(bytes.NewReader(block[:n]), conn))
-		return
-	}
-	for {
-		c.frames.Add(int64(bytes.Count(block[:n], []byte{'\n'})))
-		if err != nil {
-			return
-		}
-		n, err = conn.Read(block)
-	}
-}
-
-func (c *frameCounter) scan(r io.Reader) {
-	for frames := syslog.NewScanner(r, 0); ; c.frames.Add(1) {
-		if _, err := frames.Next(); err != nil {
-			return
-		}
-	}
-}
-
-func (c *frameCounter) address() string { return c.listener.Addr().String() }
-
-// close ends the receiver; the senders have ended before.
-func (c *frameCounter) close() {
-	c.listener.Close()
-	c.conns.Wait()
-}
-
-// watchMemory looks at a process's anonymous memory until the returned function is called, which tells the most it had.
-func watchMemory(pid int) (most func() int64) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	var peak int64
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			peak = max(peak, anonymous(pid))
-			select {
-			case <-tick.C:
-			case <-stop:
-				return
-			}
-		}
-	}()
-	return func() int64 {
-		close(stop)
-		<-stopped
-		return peak
-	}
-}
-
-// anonymous returns the bytes of a process that are neither of a file nor shared; 0 where the system does not tell.
-func anonymous(pid int) int64 {
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), "RssAnon:")
-	value, _, _ := strings.Cut(rest, "kB")
-	n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-	return n * 1024
 }
