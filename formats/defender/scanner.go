@@ -49,8 +49,9 @@ type slab struct {
 	used  int
 }
 
-// maxSlab is how many structs of a shape a scanner keeps for the next record.
-const maxSlab = 64
+// maxSlab is how many structs of a shape a scanner keeps for the next record: those of an alert with a thousand pieces of
+// evidence.
+const maxSlab = 1024
 
 var scanners = sync.Pool{New: func() any {
 	return &scanner{slabs: make([]slab, len(shapes)), follow: make([]*slot, places)}
