@@ -147,9 +147,9 @@ func (p *parser) fileExists(at, path string) {
 		return
 	}
 	if info, err := os.Stat(path); err != nil {
-		p.fail(at, "%v", err)
+		p.fail(at, "%v; correct the path, or put the file there", err)
 	} else if info.IsDir() {
-		p.fail(at, "%s is a folder", path)
+		p.fail(at, "%s is a folder; name the file in it", path)
 	}
 }
 

@@ -139,3 +139,22 @@ func completed(piece string) string {
 		return source + piece + destination
 	}
 }
+
+// TestEventsInReadme: the events that the README shows are what preview makes of the sample today.
+func TestEventsInReadme(t *testing.T) {
+	sample := filepath.Join("..", "..", "formats", "defender", "testdata", "detections", "mapping-doc-av-mikatz.json")
+	readme := strings.ReplaceAll(guides(t)["README.md"], "⇥", "\t")
+	for _, format := range []string{"leef:2.0", "cef:0"} {
+		root := newRoot()
+		var out strings.Builder
+		root.SetOut(&out)
+		root.SetArgs([]string{"preview", "--format", format, sample})
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		event, _, _ := strings.Cut(out.String(), "\n")
+		if len(event) < 100 || !strings.Contains(readme, "\n"+event+"\n") {
+			t.Errorf("README.md does not show this event of %s:\n%s", format, event)
+		}
+	}
+}
