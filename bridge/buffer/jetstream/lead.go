@@ -44,7 +44,7 @@ func (b *Buffer) lead() {
 			}
 			if err != nil {
 				if b.ctx.Err() == nil {
-					b.setAway("a sign of life was not stored", err)
+					b.setAway("a sign of life was not stored, or not confirmed", err)
 				}
 				continue
 			}
