@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Where the guides lead to: links, files of the repository, commands.
+
+var (
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	ownPath  = regexp.MustCompile(`^(?:bridge|cmd|docs|formats|packaging|\.ci)/[\w./*<>-]+$`)
+	sentence = regexp.MustCompile(`(?m)^Commands: .*$`)
+)
+
+// anchors are what links may name within a guide: its headings as GitHub makes anchors of them.
+func anchors(text string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		name := strings.ToLower(regexp.MustCompile("[^\\w\\s-]").ReplaceAllString(m[1], ""))
+		all[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return all
+}
+
+// contributed are the guides and CONTRIBUTING.md, by their path in the repository.
+func contributed(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for name, text := range guides(t) {
+		if name != "README.md" {
+			name = "docs/" + name
+		}
+		all[name] = text
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["CONTRIBUTING.md"] = string(text)
+	return all
+}
+
+func TestLinksInGuides(t *testing.T) {
+	all := contributed(t)
+	checked := 0
+	for guide, text := range all {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			to, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(to, "://") {
+				continue
+			}
+			checked++
+			path := filepath.ToSlash(filepath.Join(filepath.Dir(guide), to))
+			if to == "" {
+				path = guide
+			}
+			if _, err := os.Stat(filepath.Join("..", "..", path)); err != nil {
+				t.Errorf("%s: %v", guide, err)
+			} else if anchor != "" && !anchors(all[path])[anchor] {
+				t.Errorf("%s: %s has no heading %s", guide, path, anchor)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d links were found in the guides", checked)
+	}
+}
+
+// TestPathsInGuides: a file or folder of the repository that a sentence names is there. What stands in angle brackets
+// differs.
+func TestPathsInGuides(t *testing.T) {
+	checked := 0
+	for guide, text := range contributed(t) {
+		for _, span := range spans(text) {
+			if !ownPath.MatchString(span) {
+				continue
+			}
+			checked++
+			pattern := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(span, "*")
+			if found, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern))); err != nil || len(found) == 0 {
+				t.Errorf("%s: there is no %s", guide, span)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d paths were found in the guides", checked)
+	}
+}
+
+// TestCommandsInReadme: the README's list of commands is complete.
+func TestCommandsInReadme(t *testing.T) {
+	line := sentence.FindString(guides(t)["README.md"])
+	for _, c := range newRoot().Commands() {
+		if !c.Hidden && c.Name() != "help" && !strings.Contains(line, "`"+c.Name()+"`") {
+			t.Errorf("README.md does not list %s", c.Name())
+		}
+	}
+}
