@@ -16,6 +16,9 @@ type input struct {
 	sample         [][]byte // some of them
 }
 
+// sampled is how many records the stages are timed with: few, so that other programs come in between less often.
+const sampled = 20
+
 // typicalSIEM is about how long a record of the SIEM shape is.
 const typicalSIEM = 1700
 
@@ -30,7 +33,7 @@ func (o *Options) generate(dir, shape string) (in input, err error) {
 	var text bytes.Buffer
 	for in.records < o.Count && in.bytes < o.Count*typicalSIEM {
 		record := generator.Record(shape, start.Add(time.Duration(in.records)*time.Millisecond)).JSON()
-		if in.records < 200 {
+		if in.records < sampled {
 			in.sample = append(in.sample, record)
 		}
 		text.Write(record)

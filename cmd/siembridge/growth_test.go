@@ -75,6 +75,62 @@ func writeSized(w io.Writer, n, size int) {
 	_ = out.Flush() // the daemon may have failed
 }
 
+// TestGrowthEvidence tells what a piece of evidence costs by how many an alert has, 50,000 of them each time, with an event
+// for each alert and with one for each piece.
+func TestGrowthEvidence(t *testing.T) {
+	const total = 50_000
+	t.Logf("| events | pieces of an alert | bytes a piece | CPU us per piece, pieces/s | peak RssAnon MB |")
+	for _, mode := range []string{"alert", "evidence"} {
+		for pieces := 1; pieces <= 1000; pieces *= 10 {
+			g, n := newGrowth(t), total/pieces
+			g.set("api = \"file\"", fmt.Sprintf("api = \"file\"\nevents = %q", mode))
+			want, written := int64(n), &counted{}
+			if mode == "evidence" {
+				want = total
+			}
+			receiver := g.listen()
+			u := g.run(g.pipe(func(w io.Writer) { written.Writer = w; writeEvidence(written, n, pieces) }), func(*os.Process, time.Time) {})
+			receiver.Close()
+			if got := receiver.Frames(); got != want {
+				t.Fatalf("%d events arrived of %d", got, want)
+			}
+			t.Logf("| %s | %d | %d | %.1f, %.0f | %.0f |", mode, pieces, written.bytes/total, u.cpu.Seconds()*1e6/total, total/u.wall.Seconds(), float64(u.memory)/1e6)
+			if err := os.RemoveAll(g.dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// counted counts what is written.
+type counted struct {
+	io.Writer
+	bytes int
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.bytes += len(b)
+	return c.Writer.Write(b)
+}
+
+// writeEvidence writes n alerts that have so many pieces of evidence each, no two of them alike.
+func writeEvidence(w io.Writer, n, pieces int) {
+	out := bufio.NewWriterSize(w, 64<<10)
+	for i := range n {
+		fmt.Fprintf(out, `{"id":"da%018d_1000000000","incidentId":7,"severity":"Medium","status":"New","category":"Malware","title":"A suspicious file was observed",`+
+			`"alertCreationTime":"2026-01-02T03:04:05.6789Z","lastUpdateTime":"2026-01-02T03:04:05.6789Z","machineId":"m1","computerDnsName":"ws-0001.corp.example.org","evidence":[`, i)
+		for j := range pieces {
+			if j > 0 {
+				out.WriteByte(',')
+			}
+			fmt.Fprintf(out, `{"entityType":"File","evidenceCreationTime":"2026-01-02T03:04:05.6789Z","sha1":"%040x","sha256":null,"fileName":"invoice%04d.exe",`+
+				`"filePath":"C:\\Users\\Public\\Downloads","processId":null,"processCommandLine":null,"ipAddress":null,"url":null,"accountName":null,"detectionStatus":"Detected"}`, j, j)
+		}
+		out.WriteString("]}\n")
+	}
+	_ = out.Flush() // the daemon may have failed
+}
+
 // growth is a daemon that reads records from standard input.
 type growth struct {
 	t             *testing.T
@@ -96,6 +152,17 @@ func newGrowth(t *testing.T) *growth {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// set replaces a part of the configuration.
+func (g *growth) set(old, with string) {
+	text, err := os.ReadFile(g.config)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.WriteFile(g.config, bytes.Replace(text, []byte(old), []byte(with), 1), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 // turn is what one run of the daemon took.
