@@ -81,7 +81,7 @@ func (e *Event) over(budget int) int { return e.total + e.listSize() - budget }
 
 // cut shortens v by about over bytes, to no less than least.
 func (e *Event) cut(v *eventValue, least, over int) {
-	had := v.end - v.start
+	had := len(v.text)
 	if had <= least {
 		return
 	}
@@ -89,12 +89,14 @@ func (e *Event) cut(v *eventValue, least, over int) {
 	e.noteValue(v)
 	// The list of shortened keys may just have grown: that has to be made up for as well.
 	want := max(least, had-over-(e.listSize()-listed))
-	v.end = v.start + len(cutText(e.arena[v.start:v.end], want))
+	start := len(e.arena)
+	e.arena = append(e.arena, v.text...)
+	v.text = cutText(e.arena[start:], want)
 	e.resize(v)
 }
 
 func (e *Event) drop(v *eventValue) {
-	v.end = v.start
+	v.text = nil
 	e.total -= v.size
 	v.size = 0
 	e.noteValue(v)
@@ -108,7 +110,7 @@ func (e *Event) resize(v *eventValue) {
 
 func (e *Event) keyOf(v *eventValue) string {
 	if v.attr < 0 {
-		return e.extras[-1-v.attr].key
+		return e.extras[-1-v.attr]
 	}
 	return e.table.attrs[v.attr].key
 }

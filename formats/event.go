@@ -12,10 +12,9 @@ type Event struct {
 	table  *Table
 	d      *Detection
 	values []eventValue
-	extras []extraPair
-	arena  []byte // all values one after the other
-	choice []int8 // chosen group of each of Table.entities, -1: none has a value
-	asItIs bool   // the value at the end of the arena is a text that stays as it is
+	extras []string // keys of pairs of Detection.Extra
+	arena  []byte   // the values that are not as d has them, one after the other
+	choice []int8   // chosen group of each of Table.entities, -1: none has a value
 
 	present, shortened, mistyped keySet
 	shortenedExtra               []string // keys of Detection.Extra that were cut or dropped
@@ -26,14 +25,13 @@ type Event struct {
 
 // eventValue is one value of an event.
 type eventValue struct {
-	attr       int  // index into Table.attrs; below zero, -1-i: the i-th of Event.extras
-	start, end int  // in the arena
-	size       int  // bytes it takes in the event with what is before it; 0: dropped
-	fragment   bool // JSON that is already written: an array or a boolean
+	attr     int    // index into Table.attrs; below zero, -1-i: the i-th of Event.extras
+	size     int    // bytes it takes in the event with what is before it; 0: dropped
+	before   string // what is written before it
+	text     []byte // in the arena or in the detection: never written to
+	header   bool   // it is the name in the header
+	fragment bool   // JSON that is already written: an array or a boolean
 }
-
-// extraPair is the key of a pair of Detection.Extra, and what is written before its value.
-type extraPair struct{ key, before string }
 
 var events = sync.Pool{New: func() any { return new(Event) }}
 
@@ -45,11 +43,16 @@ func (t *Table) Make(d *Detection) *Event {
 		e.choice = append(e.choice, chooseGroup(set, d))
 	}
 	last := -1
-	for _, p := range t.probes {
-		if i := int(p.attr); i != last && (p.always || !emptyAt(d, p.kind, p.offset)) {
-			e.evaluate(i, &t.attrs[i])
-			last = i
+	for k := range t.probes {
+		p := &t.probes[k]
+		i := int(p.attr)
+		if i == last || !p.always && emptyAt(d, p.kind, p.offset) {
+			continue
 		}
+		if last = i; p.direct && e.addDirect(p) {
+			continue
+		}
+		e.evaluate(i, &t.attrs[i])
 	}
 	for _, p := range d.Extra {
 		e.addExtra(p)
@@ -60,6 +63,7 @@ func (t *Table) Make(d *Detection) *Event {
 // Release gives the event's memory back for the next one.
 func (e *Event) Release() {
 	e.d, e.table = nil, nil
+	clear(e.values)
 	if cap(e.arena) < 1<<20 {
 		events.Put(e)
 	}
@@ -81,7 +85,6 @@ func (e *Event) evaluate(i int, a *attribute) {
 	if a.conditional && !e.applies(a) {
 		return
 	}
-	e.asItIs = false
 	start := len(e.arena)
 	fragment, bad := e.read(a)
 	n := len(e.arena) - start
@@ -96,7 +99,6 @@ func (e *Event) evaluate(i int, a *attribute) {
 		e.note(i)
 		switch {
 		case a.hash:
-			e.asItIs = false
 			e.arena = appendHash(e.arena[:start], e.arena[start:], a.max)
 			e.unnote(i)
 		case a.whole || fragment || a.kind != ValueText:
@@ -107,39 +109,25 @@ func (e *Event) evaluate(i int, a *attribute) {
 		}
 	}
 	e.present.add(i)
-	e.add(i, start, fragment)
+	e.add(eventValue{attr: i, before: a.before, text: e.arena[start:], header: a.header, fragment: fragment})
 }
 
-// add adds the value that begins at start in the arena.
-func (e *Event) add(attr, start int, fragment bool) {
-	e.values = append(e.values, eventValue{attr: attr, start: start, end: len(e.arena), fragment: fragment})
-	v := &e.values[len(e.values)-1]
-	if e.asItIs {
-		v.size = len(e.before(v)) + v.end - v.start
-	} else {
-		v.size = e.measure(v)
-	}
+// add adds a value.
+func (e *Event) add(v eventValue) {
+	v.size = e.measure(&v)
 	e.total += v.size
-}
-
-// before returns what is written before a value.
-func (e *Event) before(v *eventValue) string {
-	if v.attr < 0 {
-		return e.extras[-1-v.attr].before
-	}
-	return e.table.attrs[v.attr].before
+	e.values = append(e.values, v)
 }
 
 // measure returns what v takes in the event as it is written.
 func (e *Event) measure(v *eventValue) int {
-	b, before, escaped := e.arena[v.start:v.end], len(e.before(v)), e.table.layout.Escaped
 	switch {
 	case v.fragment:
-		return before + len(b)
-	case v.attr >= 0 && e.table.attrs[v.attr].header:
-		escaped = e.table.layout.EscapedHeader
+		return len(v.before) + len(v.text)
+	case v.header:
+		return len(v.before) + e.table.layout.EscapedHeader(v.text)
 	}
-	return before + escaped(b)
+	return len(v.before) + e.table.layout.Escaped(v.text)
 }
 
 func (e *Event) applies(a *attribute) bool {
@@ -204,12 +192,6 @@ func (e *Event) readText(a *attribute, s *source, start int) {
 			continue
 		}
 		at := len(e.arena)
-		if e.asItIs = at == start && !a.header && (len(text) <= a.max || a.hash) && e.table.layout.asItIs(text); e.asItIs {
-			if e.arena = append(e.arena, text...); a.first {
-				return
-			}
-			continue
-		}
 		if at > start {
 			if at-start > a.max+1 && !a.hash {
 				return
@@ -322,8 +304,8 @@ func appendHash(dst, value []byte, limit int) []byte {
 // Name returns the name for the header, "" when d has none.
 func (e *Event) Name() []byte {
 	for i := len(e.values) - 1; i >= 0; i-- {
-		if v := &e.values[i]; v.attr >= 0 && e.table.attrs[v.attr].header && v.size > 0 {
-			return e.arena[v.start:v.end]
+		if v := &e.values[i]; v.header && v.size > 0 {
+			return v.text
 		}
 	}
 	return nil
@@ -337,9 +319,8 @@ func (e *Event) Len() int { return len(e.values) }
 // is false for a pair that the budget dropped.
 func (e *Event) Pair(i int) (before string, value []byte, plain, ok bool) {
 	v := &e.values[i]
-	if v.size == 0 || v.attr >= 0 && e.table.attrs[v.attr].header {
+	if v.size == 0 || v.header {
 		return "", nil, false, false
 	}
-	before, value = e.before(v), e.arena[v.start:v.end]
-	return before, value, v.size == len(before)+len(value), true
+	return v.before, v.text, v.size == len(v.before)+len(v.text), true
 }

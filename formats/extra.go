@@ -86,13 +86,12 @@ func (e *Event) addExtra(p Pair) {
 		e.noteExtra(p.Key)
 	}
 	if len(e.arena) > start {
-		e.extras = append(e.extras, extraPair{p.Key, before})
-		e.asItIs = false
-		e.add(-len(e.extras), start, false)
+		e.extras = append(e.extras, p.Key)
+		e.add(eventValue{attr: -len(e.extras), before: before, text: e.arena[start:]})
 	}
 }
 
 // hasExtra reports whether the event already has a pair of that key; readers differ in which of two they keep.
 func (e *Event) hasExtra(key string) bool {
-	return slices.ContainsFunc(e.extras, func(p extraPair) bool { return strings.EqualFold(p.key, key) })
+	return slices.ContainsFunc(e.extras, func(one string) bool { return strings.EqualFold(one, key) })
 }

@@ -237,11 +237,11 @@ func (e *Event) appendObjects(dst []byte) []byte {
 		}
 		dst = switchObject(dst, open, object)
 		open = object
-		dst = appendMember(dst, e.before(v))
-		if value := e.arena[v.start:v.end]; v.fragment {
-			dst = append(dst, value...)
+		dst = appendMember(dst, v.before)
+		if v.fragment {
+			dst = append(dst, v.text...)
 		} else {
-			dst = appendJSONString(dst, value)
+			dst = appendJSONString(dst, v.text)
 		}
 	}
 	return switchObject(dst, open, "")
