@@ -83,10 +83,14 @@ func (l *lister) held(value string) bool {
 		return false
 	}
 	property := bytes.TrimSuffix(l.path[l.own:], []byte("."))
-	if heldOtherwise[string(property)] || heldCommon[string(property)] != "" && saysNothing(value) {
+	by := holders[string(property)]
+	if by == nil {
+		return false
+	}
+	if by.otherwise || by.common && saysNothing(value) {
 		return true
 	}
-	for _, h := range holders[string(property)] {
+	for _, h := range by.fields {
 		if h.has(l.d, value) {
 			return true
 		}

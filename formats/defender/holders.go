@@ -22,11 +22,24 @@ func (h holder) has(d *formats.Detection, value string) bool {
 	return held == value || h.begin && strings.HasPrefix(held, value)
 }
 
+// heldBy says what holds a property of evidence.
+type heldBy struct {
+	fields    []holder
+	common    bool // all pieces have it
+	otherwise bool // see heldOtherwise
+}
+
 // holders gives the fields that properties of evidence fill, by the property's name as the APIs nest it. What is held
 // by none of them is listed in Detection's EvidenceDetails. formats' test of every property finds what is missing here
 // or in a mapping: it would reach no SIEM.
-var holders = func() map[string][]holder {
-	all := map[string][]holder{}
+var holders = func() map[string]*heldBy {
+	all := map[string]*heldBy{}
+	by := func(property string) *heldBy {
+		if all[property] == nil {
+			all[property] = &heldBy{}
+		}
+		return all[property]
+	}
 	hold := func(prefix string, of map[string]string) {
 		for property, names := range of {
 			for name := range strings.FieldsSeq(names) {
@@ -34,7 +47,8 @@ var holders = func() map[string][]holder {
 				if err != nil {
 					panic("defender: " + err.Error())
 				}
-				all[prefix+property] = append(all[prefix+property], holder{f, strings.HasSuffix(name, "path")})
+				one := by(prefix + property)
+				one.fields = append(one.fields, holder{f, strings.HasSuffix(name, "path")})
 			}
 		}
 	}
@@ -46,6 +60,12 @@ var holders = func() map[string][]holder {
 	hold("userAccount.", heldUser)
 	hold("account.userAccount.", heldUser)
 	hold("fileDetails.", heldFile)
+	for property := range heldCommon {
+		by(property).common = true
+	}
+	for _, property := range heldOtherwise {
+		by(property).otherwise = true
+	}
 	return all
 }()
 
@@ -90,8 +110,7 @@ var (
 
 // heldOtherwise are properties that fields hold in another form, or that pieces which are not the most telling one of
 // their alert need not repeat.
-var heldOtherwise = map[string]bool{"entityType": true, "createdDateTime": true, "evidenceCreationTime": true,
-	"loggedOnUsers.accountName": true, "loggedOnUsers.domainName": true}
+var heldOtherwise = []string{"entityType", "createdDateTime", "evidenceCreationTime", "loggedOnUsers.accountName", "loggedOnUsers.domainName"}
 
 // saysNothing reports whether one of the properties that all pieces have says so of a piece.
 func saysNothing(word string) bool {
