@@ -19,10 +19,10 @@ var Files embed.FS
 
 // Program is a program that a user might run in siembridge's place.
 type Program struct {
-	Name    string // of the flag, and in tables
-	Binary  string // as it is installed
-	Ends    bool   // by itself, when all is sent
-	Command func(s Setup, binary string) (*exec.Cmd, error)
+	Name    string                                          // of the flag, and in tables
+	Binary  string                                          // as it is installed
+	Ends    bool                                            // by itself, when all is sent
+	Command func(s Setup, binary string) (*exec.Cmd, error) // what runs it; its files are in Setup.Dir then
 }
 
 // Programs are all that there are.
