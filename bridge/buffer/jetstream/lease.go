@@ -16,9 +16,10 @@ func errTaken(source, holder string) error {
 
 // lease is this instance's right to pull a source.
 type lease struct {
-	held  context.Context // of who pulls; nil: it is not held
-	end   context.CancelCauseFunc
-	epoch uint64
+	held    context.Context // of who pulls; nil: it is not held
+	end     context.CancelCauseFunc
+	epoch   uint64
+	pulling bool // Lease has returned; it is given up when that pulling has ended
 }
 
 // lose ends the lease. b.mu is held.
@@ -50,7 +51,7 @@ func (b *Buffer) Lease(ctx context.Context, source string) (held context.Context
 			return nil, nil, err
 		}
 	}
-	held = l.held
+	held, l.pulling = l.held, true
 	b.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		b.mu.Lock()
@@ -99,10 +100,26 @@ func (b *Buffer) giveUp(ctx context.Context, source string) error {
 	}
 }
 
-// balanceSources takes the sources that this instance shall pull and nobody does, and ends the leases of those that
-// another shall pull.
+// balanceSources takes the sources that this instance shall pull and nobody does, and gives up those that another shall
+// pull.
 func (b *Buffer) balanceSources(ctx context.Context) error {
 	b.mu.Lock()
+	puts := b.shareSources()
+	b.mu.Unlock()
+	var errs []error
+	for _, p := range puts {
+		err := b.write(ctx, p)
+		if err == nil {
+			b.take(name(p.subject[len(ofSource):]))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// shareSources returns the sources to be written: those that this instance takes, and those that it holds, does not pull
+// and shall not, since giving them up has failed before. It ends the leases of those that another shall pull. b.mu is held.
+func (b *Buffer) shareSources() (puts []put) {
 	all := map[string][]string{} // by source, who can pull it
 	for id, m := range b.members {
 		for _, s := range m.Sources {
@@ -114,7 +131,6 @@ func (b *Buffer) balanceSources(ctx context.Context) error {
 	for s := range b.leases {
 		all[s] = append(all[s], b.id)
 	}
-	var puts []put
 	for _, s := range b.mine(all) {
 		l, now := b.leases[s.name], b.sources[s.name]
 		switch {
@@ -123,18 +139,12 @@ func (b *Buffer) balanceSources(ctx context.Context) error {
 			puts = append(puts, sourcePut(s.name, now))
 		case !s.mine && l.held != nil:
 			l.lose(errTaken(s.name, "it is that one's turn"))
+		case !s.mine && !l.pulling && now.Holder == b.id:
+			now.Holder = ""
+			puts = append(puts, sourcePut(s.name, now))
 		}
 	}
-	b.mu.Unlock()
-	var errs []error
-	for _, p := range puts {
-		err := b.write(ctx, p)
-		if err == nil {
-			b.take(name(p.subject[len(ofSource):]))
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return puts
 }
 
 // take begins a lease that was written.
