@@ -92,6 +92,23 @@ func TestPathsInGuides(t *testing.T) {
 	}
 }
 
+// TestPackagesInContributing: the table of the parts has every package but those that belong to one of them.
+func TestPackagesInContributing(t *testing.T) {
+	text := contributed(t)["CONTRIBUTING.md"]
+	for _, pattern := range []string{"bridge/*/*.go", "bridge/buffer/*/*.go", "formats/*/*.go"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no packages: %v", err)
+		}
+		for _, file := range files {
+			name := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(file)), "../../")
+			if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "`"+strings.TrimPrefix(name, "bridge/")+"`") {
+				t.Errorf("CONTRIBUTING.md does not say what %s is for", name)
+			}
+		}
+	}
+}
+
 // TestCommandsInReadme: the README's list of commands is complete.
 func TestCommandsInReadme(t *testing.T) {
 	line := sentence.FindString(guides(t)["README.md"])
