@@ -120,10 +120,11 @@ func (r *run) stages(cfg *config.Config) ([]stage, error) {
 	}
 	pipeline.Metrics = delivery.NewMetrics(prometheus.NewRegistry())
 	records := make([]buffer.Record, len(r.input.sample))
+	api := defender.Unknown
 	read := timePer(len(records)*r.destinations, func() {
 		for i, raw := range r.input.sample {
-			api, _, _ := defender.Detect(raw)
-			id, _ := defender.Identify(api, raw)
+			var id defender.Identity
+			api, id, _ = defender.Recognize(api, raw)
 			records[i] = buffer.Record{Source: "bench", API: string(api), Key: id.Key, Changed: id.Changed, Pulled: time.Now(), Raw: raw}
 		}
 	})
