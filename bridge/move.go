@@ -36,7 +36,7 @@ const (
 func Move(ctx context.Context, c *config.Config) (m Moved, err error) {
 	dir := disk.Dir(c.StateDir)
 	if c.Buffer.Type != "jetstream" {
-		return m, errors.New("buffer.type is not jetstream: the configuration has to name the servers to move to")
+		return m, errors.New("buffer.type is not jetstream; the configuration has to name the servers to move to")
 	}
 	if _, err := os.Stat(dir); err != nil {
 		return m, fmt.Errorf("state_dir has no disk buffer: %w", err)

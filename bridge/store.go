@@ -120,8 +120,16 @@ func JetStreamOptions(c *config.Config, o Options, registerer prometheus.Registe
 
 // OpenStopped opens the buffer of a configuration whose bridge does not run; where there is none, that is the error.
 func OpenStopped(c *config.Config) (Store, error) {
-	if _, err := os.Stat(c.StateDir); err != nil {
-		return nil, fmt.Errorf("state_dir %s: %w; siembridge has not run with this configuration yet", c.StateDir, err)
+	if err := HasRun(c); err != nil {
+		return nil, err
 	}
 	return openStore(c, Options{}, nil)
+}
+
+// HasRun is the error when there is no state directory: siembridge has never run with this configuration.
+func HasRun(c *config.Config) error {
+	if _, err := os.Stat(c.StateDir); err != nil {
+		return fmt.Errorf("state_dir %s: %w; siembridge has not run with this configuration yet", c.StateDir, err)
+	}
+	return nil
 }

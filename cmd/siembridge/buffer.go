@@ -34,6 +34,9 @@ func newBufferVerifyCommand() *cobra.Command {
 		Example: "  siembridge buffer verify --config /etc/siembridge/siembridge.toml",
 		Args:    cobra.NoArgs,
 	}, func(c *cobra.Command, cfg *config.Config) error {
+		if err := bridge.HasRun(cfg); err != nil {
+			return err
+		}
 		found, err := disk.Verify(cfg.StateDir)
 		if err != nil {
 			return err
@@ -53,6 +56,9 @@ func newBufferExportCommand() *cobra.Command {
 		Example: "  siembridge buffer export --config siembridge.toml | jq -c .raw > records.ndjson",
 		Args:    cobra.NoArgs,
 	}, func(c *cobra.Command, cfg *config.Config) error {
+		if err := bridge.HasRun(cfg); err != nil {
+			return err
+		}
 		out := bufio.NewWriterSize(c.OutOrStdout(), 1<<20)
 		found, err := disk.Export(cfg.StateDir, out)
 		if err := errors.Join(err, out.Flush()); err != nil {
