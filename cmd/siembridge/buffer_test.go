@@ -87,7 +87,7 @@ func TestBufferWhole(t *testing.T) {
 	if n := exported(t, out); code != exitDone || n != bufferRecords {
 		t.Fatalf("%d, %d records\n%s", code, n, problems)
 	}
-	if _, problems, code := bufferCommand(t); code != exitUsage || !strings.Contains(problems, "verify, export") {
+	if _, problems, code := bufferCommand(t); code != exitUsage || !strings.Contains(problems, "export, move, verify") {
 		t.Fatalf("%d\n%s", code, problems)
 	}
 }
