@@ -41,7 +41,8 @@ func (r *Decoder) Decode(api API, raw []byte, d *formats.Detection) (problems []
 	if r.s == nil {
 		r.s = newScanner()
 	}
-	r.s.reset()
+	r.s.forgetTexts()
+	defer r.s.forget()
 	return r.s.decodeAll(api, raw, d)
 }
 

@@ -65,22 +65,28 @@ const maxWords = 4096
 // release gives the memory back for the next record, but that of texts.
 func (s *scanner) release() {
 	s.texts, s.words = arena{}, nil
-	s.releaseAll()
+	s.forget()
+	scanners.Put(s)
 }
 
 // releaseAll is release when nothing that was read is kept, not even a text.
 func (s *scanner) releaseAll() {
-	s.reset()
+	s.forgetTexts()
+	s.forget()
 	scanners.Put(s)
 }
 
-// reset forgets what was read, the texts too.
-func (s *scanner) reset() {
+// forgetTexts makes the memory of texts free for others.
+func (s *scanner) forgetTexts() {
 	clear(s.words)
 	if s.words = s.words[:0]; cap(s.words) > maxWords {
 		s.words = nil
 	}
 	s.texts.reset()
+}
+
+// forget forgets what was read, but for its texts.
+func (s *scanner) forget() {
 	s.lists.reset()
 	s.b, s.whole = nil, false
 	clear(s.unknown)
