@@ -30,23 +30,19 @@ func BenchmarkStages(b *testing.B) {
 		record := bytes.Clone(d.Raw)
 		stage := func(name string, f func()) {
 			b.Run(name+"/"+string(kind.api), func(b *testing.B) {
-				b.ReportAllocs()
 				b.SetBytes(int64(len(record)))
-				for b.Loop() {
-					f()
-				}
+				perUnit(b, 1, "record", f)
 			})
 		}
 		const rows = 100
 		page := append(append([]byte(`{"value":[`), bytes.Join(repeated(record, rows), []byte(","))...), "]}"...)
 		b.Run("split/"+string(kind.api), func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(record)))
-			for n := 0; n < b.N; n += rows {
+			b.SetBytes(int64(rows * len(record)))
+			perUnit(b, rows, "record", func() {
 				if got, err := defender.Split(kind.api, bytes.NewReader(page), func([]byte) error { return nil }); err != nil || got.Records != rows {
 					b.Fatal(got, err)
 				}
-			}
+			})
 		})
 		stage("recognize", func() { _, _, _ = defender.Recognize(kind.api, record) })
 		stage("identify", func() { _, _ = defender.Identify(kind.api, record) })

@@ -87,19 +87,19 @@ func BenchmarkGrowthEvidence(b *testing.B) {
 			if err := defender.SplitEvidence(kind.api, record, split); err != nil || len(parts) != n+1 {
 				b.Fatal(len(parts), err)
 			}
-			decoded, out := formats.Detection{}, []byte(nil)
+			decoder, decoded, out := defender.Decoder{}, formats.Detection{}, []byte(nil)
 			for _, stage := range []struct {
 				name string
 				do   func()
 			}{
 				{"identify", func() { _, _ = defender.Identify(kind.api, record) }},
-				{"decode", func() { _, _ = defender.Decode(kind.api, record, &decoded) }},
+				{"decode", func() { _, _ = decoder.Decode(kind.api, record, &decoded) }},
 				{"leef", func() { out, _ = l.AppendEvent(out[:0], d, 65536) }},
 				{"cef", func() { out, _ = c.AppendEvent(out[:0], d, 65536) }},
 				{"parts", func() { parts = parts[:0]; _ = defender.SplitEvidence(kind.api, record, split) }},
 				{"part-events", func() {
 					for _, p := range parts[:n] {
-						_, _ = defender.Decode(kind.api, p, &decoded)
+						_, _ = decoder.Decode(kind.api, p, &decoded)
 						out, _ = c.AppendEvent(out[:0], &decoded, 65536)
 					}
 				}},
