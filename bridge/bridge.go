@@ -61,6 +61,7 @@ type Bridge struct {
 	ended        chan struct{} // a token when a source has come to its end, or sources were removed
 
 	reconciliation *admin.Reconciliation // the last; nil: there was none
+	full           time.Time             // since when the buffer is full; zero: it is not
 }
 
 // shared is what all sources or all destinations have together.

@@ -23,19 +23,22 @@ func (b *Bridge) Status() admin.Status {
 		from := x.puller.Status()
 		one := admin.Source{Name: x.config.Name, API: x.config.API, State: from.State, LastSuccess: from.LastSuccess,
 			CoveredTo: from.CoveredTo, Holes: len(from.Holes), Unread: unread(from.Holes), Pulled: from.Pulled, Duplicates: from.Duplicates, Read: from.Read, Total: from.Total, Error: from.Error}
+		if from.State == "failing" {
+			one.Failing = from.ErrorSince
+		}
 		one.TokenEnds = from.TokenEnds
 		one.Newest, one.Stale = b.arrived(x.config.Name, from.State)
 		if x.credential != nil {
 			one.CredentialEnds, one.Warning = x.credential.status()
 		}
 		if x.sharing != nil && !x.held.Load() {
-			one.State, one.Error, one.Stale = "standby", "", ""
+			one.State, one.Error, one.Failing, one.Stale = "standby", "", time.Time{}, ""
 		}
 		s.Sources = append(s.Sources, one)
 	}
 	s.Cluster = b.cluster()
 	u := b.buffer.Usage()
-	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked}
+	s.Buffer = admin.Buffer{Bytes: u.Bytes, Pending: u.Pending, Limit: u.Limit, Blocked: u.Blocked, Since: b.fullSince(u.Blocked)}
 	for _, x := range destinations {
 		from, pending := x.worker.Status(), x.queue.Pending()
 		one := admin.Destination{Name: from.Name, State: string(from.State), Since: from.Since, Address: from.Address,
@@ -49,6 +52,18 @@ func (b *Bridge) Status() admin.Status {
 		s.Destinations = append(s.Destinations, one)
 	}
 	return s
+}
+
+// fullSince notes since when the buffer is full, as it was seen: every 15 seconds at least.
+func (b *Bridge) fullSince(full bool) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !full {
+		b.full = time.Time{}
+	} else if b.full.IsZero() {
+		b.full = time.Now()
+	}
+	return b.full
 }
 
 // unread names the first holes.

@@ -69,18 +69,19 @@ type Reconciliation struct {
 
 // Source is the state of one source.
 type Source struct {
-	Name        string    `json:"name"`                  // of the configuration
-	API         string    `json:"api"`                   // of the configuration
-	State       string    `json:"state"`                 // starting, ok, failing, ended, standby: another instance pulls it
-	LastSuccess time.Time `json:"last_success,omitzero"` // the last answer that could be read; zero: none since the start
-	CoveredTo   time.Time `json:"covered_to,omitzero"`   // up to here everything is read but the holes; zero: nothing is
-	Holes       int       `json:"holes"`                 // how many stretches cannot be read; see Unread
-	Unread      []Unread  `json:"unread,omitempty"`      // the first of the holes
-	Pulled      uint64    `json:"pulled_records"`        // since the start, stored as events
-	Duplicates  uint64    `json:"duplicate_records"`     // since the start, pulled again and recognised
-	Read        int64     `json:"read_bytes,omitzero"`   // of the files; a source that reads none has no such figures
-	Total       int64     `json:"total_bytes,omitzero"`  // there are in the files; 0: not known
-	Error       string    `json:"error,omitempty"`       // with its remedy
+	Name        string    `json:"name"`                   // of the configuration
+	API         string    `json:"api"`                    // of the configuration
+	State       string    `json:"state"`                  // starting, ok, failing, ended, standby: another instance pulls it
+	LastSuccess time.Time `json:"last_success,omitzero"`  // the last answer that could be read; zero: none since the start
+	CoveredTo   time.Time `json:"covered_to,omitzero"`    // up to here everything is read but the holes; zero: nothing is
+	Holes       int       `json:"holes"`                  // how many stretches cannot be read; see Unread
+	Unread      []Unread  `json:"unread,omitempty"`       // the first of the holes
+	Pulled      uint64    `json:"pulled_records"`         // since the start, stored as events
+	Duplicates  uint64    `json:"duplicate_records"`      // since the start, pulled again and recognised
+	Read        int64     `json:"read_bytes,omitzero"`    // of the files; a source that reads none has no such figures
+	Total       int64     `json:"total_bytes,omitzero"`   // there are in the files; 0: not known
+	Error       string    `json:"error,omitempty"`        // with its remedy
+	Failing     time.Time `json:"failing_since,omitzero"` // the first failure since the last success; zero: it does not fail
 
 	Newest time.Time `json:"newest_record,omitzero"` // when the newest record arrived; zero: not known
 	Stale  string    `json:"stale,omitempty"`        // it answers, but its silence is unlike its usual rate, with the age of the newest record
@@ -113,10 +114,11 @@ func (s *Source) Backfill() string {
 
 // Buffer is the state of the buffer.
 type Buffer struct {
-	Bytes   int64 `json:"bytes"`         // on the disk, retained records among them
-	Pending int64 `json:"pending_bytes"` // of records that some destination has yet to deliver
-	Limit   int64 `json:"limit_bytes"`   // buffer.max_size, which Pending is held to
-	Blocked bool  `json:"blocked"`       // it is full and sources wait
+	Bytes   int64     `json:"bytes"`                  // on the disk, retained records among them
+	Pending int64     `json:"pending_bytes"`          // of records that some destination has yet to deliver
+	Limit   int64     `json:"limit_bytes"`            // buffer.max_size, which Pending is held to
+	Blocked bool      `json:"blocked"`                // it is full and sources wait
+	Since   time.Time `json:"blocked_since,omitzero"` // since when; zero: it is not
 }
 
 // Destination is the state of one destination.
@@ -154,7 +156,7 @@ func (s *Status) Trouble() []string {
 	var all []string
 	for _, x := range s.Sources {
 		if x.State == "failing" {
-			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Error))
+			all = append(all, fmt.Sprintf("source %s fails%s: %s", x.Name, since(x.Failing), x.Error))
 		}
 		if x.Stale != "" {
 			all = append(all, fmt.Sprintf("source %s: %s", x.Name, x.Stale))
@@ -163,26 +165,54 @@ func (s *Status) Trouble() []string {
 			first := ""
 			if len(x.Unread) > 0 {
 				u := x.Unread[0]
-				first = fmt.Sprintf("; the first is what was changed from %s to %s: %s", u.From.UTC().Format(time.RFC3339Nano), u.To.UTC().Format(time.RFC3339Nano), u.Reason)
+				first = fmt.Sprintf("; the first is what was changed from %s to %s: %s", u.From.UTC().Format(instant), u.To.UTC().Format(instant), u.Reason)
 			}
 			all = append(all, fmt.Sprintf("source %s: holes in what was read: %d; they are tried again every 6 hours%s", x.Name, x.Holes, first))
 		}
 	}
 	if c := s.Cluster; c != nil && !c.Away.IsZero() {
-		all = append(all, fmt.Sprintf("the JetStream servers do not answer since %s; pulling and delivery wait, nothing is lost: %s", c.Away.UTC().Format(time.DateTime), c.Cause))
+		all = append(all, fmt.Sprintf("the JetStream servers do not answer%s; pulling and delivery wait, nothing is lost: %s", since(c.Away), c.Cause))
 	}
 	if s.Buffer.Blocked {
-		all = append(all, "the buffer is full and pulling waits until a destination takes records")
+		all = append(all, fmt.Sprintf("the buffer is full%s and pulling waits until %s takes records; nothing is lost, Microsoft keeps alerts for months", since(s.Buffer.Since), s.behind()))
 	}
 	for _, x := range s.Destinations {
 		if x.State == "down" || x.State == "stalled" || x.State == "connecting" {
-			all = append(all, fmt.Sprintf("destination %s is %s: %s", x.Name, x.State, x.Error))
+			all = append(all, fmt.Sprintf("destination %s is %s%s: %s", x.Name, x.State, since(x.Since), x.Error))
 		}
 	}
 	if r := s.Reconciliation; r != nil && r.Missing > 0 {
-		all = append(all, fmt.Sprintf("the reconciliation of %s found %d records missing; siembridge reconcile names them", r.At.Format(time.DateTime), r.Missing))
+		all = append(all, fmt.Sprintf("the reconciliation of %s found %d records missing; siembridge reconcile names them", r.At.UTC().Format(moment), r.Missing))
 	}
 	return all
+}
+
+// moment is how a time stands in a sentence.
+const moment = "2 January 15:04 MST"
+
+// instant is how the ends of a hole are written, which may be a millisecond long.
+const instant = "2006-01-02T15:04:05.000Z07:00"
+
+// since words since when something is so; "" when that is not known.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " since " + t.UTC().Format(moment)
+}
+
+// behind names the destination that holds the buffer up: the one whose oldest record waits longest.
+func (s *Status) behind() string {
+	var last *Destination
+	for i := range s.Destinations {
+		if d := &s.Destinations[i]; d.Pending > 0 && (last == nil || d.Oldest.Before(last.Oldest)) {
+			last = d
+		}
+	}
+	if last == nil {
+		return "a destination"
+	}
+	return "destination " + last.Name
 }
 
 // Options say what to serve, and where.

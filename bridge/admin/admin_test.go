@@ -19,17 +19,20 @@ var scenes = map[string]func(*Status){
 	"siem-down": func(s *Status) {
 		d := &s.Destinations[0]
 		d.State, d.Since, d.Pending, d.Oldest = "down", time.Now().Add(-time.Hour), 4321, time.Now().Add(-time.Hour)
+		d.LastSuccess = d.Since
 		d.Error = "qradar.example.org:6514: connection refused. Check that the TLS syslog log source listens"
 	},
 	"secret-expired": func(s *Status) {
 		x := &s.Sources[0]
-		x.State, x.LastSuccess, x.CredentialEnds = "failing", time.Now().Add(-3*time.Hour), time.Now().Add(-3*time.Hour)
+		x.State, x.LastSuccess, x.Failing, x.CredentialEnds = "failing", time.Now().Add(-3*time.Hour), time.Now().Add(-179*time.Minute), time.Now().Add(-3*time.Hour)
 		x.Error = "AADSTS7000222: the client secret has expired. Make a new one in the app registration"
 		x.Warning = "the credential has ended: make a new one in the app registration"
 	},
 	"buffer-full": func(s *Status) {
-		s.Buffer.Pending, s.Buffer.Blocked = s.Buffer.Limit, true
-		s.Destinations[0].State, s.Destinations[0].Error = "stalled", "the receiver has read nothing for 30s. Check its load"
+		s.Buffer.Pending, s.Buffer.Blocked, s.Buffer.Since = s.Buffer.Limit, true, time.Now().Add(-10*time.Minute)
+		d := &s.Destinations[0]
+		d.State, d.Since, d.Error = "stalled", time.Now().Add(-26*time.Hour), "the receiver has read nothing for 30s. Check its load"
+		d.Pending, d.Oldest, d.LastSuccess = 2_400_000, time.Now().Add(-26*time.Hour), time.Now().Add(-26*time.Hour)
 	},
 	"files": func(s *Status) {
 		x := &s.Sources[0]
@@ -121,7 +124,7 @@ func get(t *testing.T, url string) (int, http.Header, string) {
 
 func TestPage(t *testing.T) {
 	says := map[string]string{"healthy": "All is well.", "siem-down": "connection refused", "secret-expired": "AADSTS7000222", "buffer-full": "full, pulling waits", "hole": "ok, with holes",
-		"replay": "1234 of 4000 records", "missing": "3 records missing", "certificate": "the receiver&#39;s certificate ends", "files": "150 MiB of 600 MiB read (25 %)"}
+		"replay": "1,234 of 4,000 records", "missing": "3 records missing", "certificate": "the receiver&#39;s certificate ends", "files": "150 MiB of 600 MiB read (25 %)"}
 	well := map[string]bool{"healthy": true, "replay": true, "certificate": true, "files": true}
 	for name, want := range says {
 		s := serve(t, name, nil)

@@ -22,8 +22,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// TestBrowser looks at the page of each scene with Chromium, narrow and wide, and clicks through it. SCREENSHOTS names a
-// folder for what it saw.
+// widths are those of a phone and of a desk, in CSS pixels.
+var widths = map[int64]string{390: "narrow", 1600: "wide"}
+
+// TestBrowser looks at the page of each scene with Chromium, narrow and wide, light and dark, and clicks through it.
+// SCREENSHOTS names a folder for what it saw.
 func TestBrowser(t *testing.T) {
 	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
@@ -48,27 +51,20 @@ func TestBrowser(t *testing.T) {
 	})
 	for name := range scenes {
 		url := serve(t, name, nil).URL
-		for _, width := range []int64{390, 1600} {
+		for width := range widths {
 			var plots, overflow int
 			var shown bool
-			var shot []byte
 			err := chromedp.Run(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(url),
 				chromedp.WaitVisible(`[data-plot="latency"] canvas`),
 				chromedp.Evaluate(`document.querySelectorAll("[data-plot] canvas").length`, &plots),
 				chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
 				chromedp.Click(`details:last-of-type summary`),
-				chromedp.Evaluate(`document.querySelector("details:last-of-type").open`, &shown),
-				chromedp.FullScreenshot(&shot, 100))
+				chromedp.Evaluate(`document.querySelector("details:last-of-type").open`, &shown))
 			if err != nil {
 				t.Fatalf("%s at %d: %v", name, width, err)
 			}
 			if plots != 4 || overflow > 0 || !shown {
 				t.Errorf("%s at %d px: %d plots, %d px too wide, event shown: %v", name, width, plots, overflow, shown)
-			}
-			if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-				if err := os.WriteFile(filepath.Join(dir, name+map[int64]string{390: "-narrow", 1600: "-wide"}[width]+".png"), shot, 0o600); err != nil {
-					t.Fatal(err)
-				}
 			}
 		}
 	}
@@ -121,16 +117,20 @@ func contrast(t *testing.T, ctx context.Context, scheme string) {
 		}
 		return poor })()`
 	for name := range scenes {
-		var poor []string
-		var shot []byte
-		err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-			chromedp.Navigate(serve(t, name, nil).URL), chromedp.WaitVisible(`[data-plot="latency"] canvas`), chromedp.Evaluate(measure, &poor), chromedp.FullScreenshot(&shot, 100))
-		if err != nil || len(poor) > 0 {
-			t.Errorf("%s: %v; hard to read: %q", name, err, poor)
-		}
-		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), shot, 0o600); err != nil {
-				t.Fatal(err)
+		url := serve(t, name, nil).URL
+		for width, called := range widths {
+			var poor []string
+			var shot []byte
+			err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				chromedp.EmulateViewport(width, 900), chromedp.Navigate(url), chromedp.WaitVisible(`[data-plot="latency"] canvas`),
+				chromedp.Evaluate(measure, &poor), chromedp.FullScreenshot(&shot, 100))
+			if err != nil || len(poor) > 0 {
+				t.Errorf("%s at %d px: %v; hard to read: %q", name, width, err, poor)
+			}
+			if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+				if err := os.WriteFile(filepath.Join(dir, name+"-"+called+"-"+scheme+".png"), shot, 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}

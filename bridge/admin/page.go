@@ -60,9 +60,10 @@ func (v *view) Rate(kind, name string) uint64 { return v.rates[kind+"/"+name] }
 var page = template.Must(template.New("status").Funcs(template.FuncMap{
 	"ago":      ago,
 	"size":     size,
+	"count":    count,
 	"day":      func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"clockday": func(t time.Time) string { return t.UTC().Format("2 January 15:04 MST") },
+	"clockday": func(t time.Time) string { return t.UTC().Format(moment) },
 	"clock":    func(t time.Time) string { return t.UTC().Format("15:04 MST") },
 	"sourceMark": func(s Source) string {
 		switch {
@@ -104,6 +105,15 @@ func ago(now, t time.Time) string {
 	default:
 		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 	}
+}
+
+// count writes an integer with a comma between thousands.
+func count(n any) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // size words a number of bytes.

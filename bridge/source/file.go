@@ -242,7 +242,7 @@ func (f *File) note(outcome buffer.Outcome) {
 func (f *File) worked(state string) {
 	f.mu.Lock()
 	was := f.status
-	f.status.State, f.status.Error, f.status.LastSuccess = state, "", time.Now()
+	f.status.State, f.status.Error, f.status.ErrorSince, f.status.LastSuccess = state, "", time.Time{}, time.Now()
 	f.mu.Unlock()
 	f.o.Metrics.success(f.o.Name)
 	if was.State == "failing" {
@@ -255,6 +255,9 @@ func (f *File) failed(err error) {
 	f.mu.Lock()
 	news := f.status.Error != err.Error()
 	f.status.State, f.status.Error = "failing", err.Error()
+	if f.status.ErrorSince.IsZero() {
+		f.status.ErrorSince = time.Now()
+	}
 	f.mu.Unlock()
 	if news {
 		f.log.Error("reading fails; it is tried again", "error", err)

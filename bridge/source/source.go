@@ -80,6 +80,7 @@ type Status struct {
 	CoveredTo   time.Time // up to here everything is read but the holes; zero: nothing is
 	Holes       []Hole    // by time
 	Error       string    // with its remedy; "" when all is well
+	ErrorSince  time.Time // of the first failure since the last success; zero: there was none
 	Pulled      uint64    // records stored since the start
 	Duplicates  uint64    // records recognised since the start
 	TokenEnds   time.Time // of the access token in use; zero: there is none yet
@@ -217,7 +218,7 @@ func (s *Source) worked() {
 	s.mu.Lock()
 	was, warned := s.status.Error, s.warned
 	s.warned = false
-	s.status.State, s.status.Error, s.status.LastSuccess = "ok", "", time.Now()
+	s.status.State, s.status.Error, s.status.ErrorSince, s.status.LastSuccess = "ok", "", time.Time{}, time.Now()
 	s.mu.Unlock()
 	s.o.Metrics.success(s.o.Name)
 	if warned {
@@ -232,6 +233,9 @@ func (s *Source) failed(e *Error) {
 	s.mu.Lock()
 	news := s.status.Error != text
 	s.status.Error = text
+	if s.status.ErrorSince.IsZero() {
+		s.status.ErrorSince = time.Now()
+	}
 	throttled := e.Reason == ReasonThrottled // is part of the API's day
 	if e.Slow || !throttled && s.status.LastSuccess.IsZero() || !s.status.LastSuccess.IsZero() && time.Since(s.status.LastSuccess) > 5*time.Minute {
 		s.status.State = "failing"
