@@ -68,6 +68,7 @@
 //
 // The log or the index is damaged: the next start, or the reader that meets it, passes over what fails its checksum,
 // rebuilds a damaged index from the log and says what is missing; the sources pull that again as far as the API has it.
+// When the index turns out damaged in the middle, Run ends with an error, so that the next start comes.
 //
 // A refresh token was rotated: the new one is on disk before the access token that came with it is used, and the old one
 // stays beside it until the new one has worked (entra.RefreshToken).

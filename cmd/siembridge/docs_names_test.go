@@ -150,8 +150,8 @@ func keyNames(all map[string]bool, table reflect.Type, path string) {
 	}
 }
 
-// others are names in the guides that look like these: what a mapping derives, and a key of nats-server.
-var others = []string{"event_class", "service_word", "sync_interval"}
+// others are names in the guides that look like these: what a mapping derives, and keys of nats-server and Prometheus.
+var others = []string{"event_class", "service_word", "sync_interval", "rule_files", "bearer_token_file"}
 
 // TestKeysInGuides: what stands in a sentence as a key with its value, or as a name with an underscore, is a key of the
 // configuration, a field of a detection, or an attribute of the mapping's own tables.
