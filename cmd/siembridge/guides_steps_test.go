@@ -169,31 +169,21 @@ var guideSteps = []guideStep{
 	{guide: "cluster.md", line: "openssl req", before: func(m *machine) {
 		m.output("systemctl stop siembridge; for ip in 10.0.0.11 10.0.0.12 10.0.0.13; do ip address add $ip/32 dev lo; done")
 	}},
-	{guide: "cluster.md", line: "nats-server -c /etc/nats/nats-server.conf -t", before: func(m *machine) { m.natsFiles() }},
-	{guide: "cluster.md", line: "nats-server", before: func(m *machine) {
-		for _, n := range []string{"2", "3"} {
-			m.follow(guideLine{"cluster.md", "nats-server -c /etc/nats" + n + "/nats-server.conf"}, guideStep{until: "Listening for client connections", stays: true})
-		}
-	}, until: "Server is ready", stays: true},
-	{guide: "cluster.md", line: "curl -s http://127.0.0.1:8222/healthz", after: func(m *machine, out string) {
-		if !m.poll(func() bool { return strings.Contains(m.output("curl -s http://127.0.0.1:8222/healthz"), `"ok"`) }) {
-			m.t.Errorf("the servers do not find each other: %s", out)
-		}
-	}},
+	{guide: "cluster.md", line: "sudo useradd", before: func(m *machine) { m.output("cp 10.0.0.11.pem cert.pem && cp 10.0.0.11-key.pem key.pem") }},
+	{guide: "cluster.md", line: "sudo -u nats nats-server", before: func(m *machine) { m.natsFiles() }},
+	{guide: "cluster.md", line: "sudo systemctl enable --now nats-server", before: func(m *machine) { m.otherServers() }, after: func(m *machine, _ string) { m.quorum() }},
 	{guide: "cluster.md", line: "siembridge check", before: func(m *machine) {
 		m.configure(m.toml("cluster.md", "jetstream"), m.source(""), plainSIEM)
-		m.output("chgrp -R siembridge /etc/siembridge/cluster && chmod -R g+rX /etc/siembridge/cluster")
 	}},
 	{guide: "cluster.md", line: "siembridge status", before: func(m *machine) { m.settled() }},
 	{guide: "cluster.md", line: "sudo -u siembridge siembridge buffer move", before: func(m *machine) {
 		// Servers on which no instance has run.
-		m.output("systemctl stop siembridge")
+		m.output("systemctl stop siembridge nats-server")
 		m.stopAll()
-		for _, n := range []string{"", "2", "3"} {
-			m.output("rm -rf /var/lib/nats" + n)
-			m.follow(guideLine{"cluster.md", "nats-server -c /etc/nats" + n + "/nats-server.conf"}, guideStep{until: "Listening for client connections", stays: true})
-		}
-		m.poll(func() bool { return strings.Contains(m.output("curl -s http://127.0.0.1:8222/healthz"), `"ok"`) })
+		m.output("rm -rf /var/lib/nats/* /var/lib/nats2 /var/lib/nats3")
+		m.otherServers()
+		m.output("systemctl start nats-server")
+		m.quorum()
 	}},
 }
 
@@ -259,16 +249,36 @@ func (m *machine) watchdog() {
 	m.output("rm -r /run/systemd/system/siembridge.service.d && systemctl daemon-reload && systemctl restart siembridge && journalctl -u siembridge --no-pager | grep -i watchdog")
 }
 
-// natsFiles puts certificates and configurations where docs/cluster.md wants them, for each server.
+// natsFiles writes the first server's configuration and unit, and what the two others have: their machines are this one,
+// at other addresses.
 func (m *machine) natsFiles() {
 	m.t.Helper()
 	conf := m.toml("cluster.md", "server_name")
-	for i, n := range []string{"", "2", "3"} {
-		ip, dir := fmt.Sprintf("10.0.0.1%d", i+1), "/etc/nats"+n
+	m.write("/etc/nats/nats-server.conf", conf)
+	m.write("/etc/systemd/system/nats-server.service", m.toml("cluster.md", "NATS server with JetStream"))
+	m.output("systemctl daemon-reload")
+	for _, n := range []string{"2", "3"} {
+		ip, dir := "10.0.0.1"+n, "/etc/nats"+n
 		m.output(fmt.Sprintf("mkdir -p %s && cp ca.pem %[1]s/ca.pem && cp %s.pem %[1]s/cert.pem && cp %[2]s-key.pem %[1]s/key.pem", dir, ip))
-		text := strings.NewReplacer("server_name: n1", fmt.Sprint("server_name: n", i+1), `listen: "10.0.0.11:`, `listen: "`+ip+":", "/etc/nats/", dir+"/",
-			"/var/lib/nats", "/var/lib/nats"+n, `http: "127.0.0.1:8222"`, fmt.Sprintf(`http: "127.0.0.1:%d"`, 8222+i)).Replace(conf)
-		m.write(dir+"/nats-server.conf", text)
+		m.write(dir+"/nats-server.conf", strings.NewReplacer("server_name: n1", "server_name: n"+n, `listen: "10.0.0.11:`, `listen: "`+ip+":", "/etc/nats/", dir+"/",
+			"/var/lib/nats", "/var/lib/nats"+n, "127.0.0.1:8222", "127.0.0.1:823"+n).Replace(conf))
 	}
-	m.output("mkdir -p /etc/siembridge/cluster && cp /etc/nats/*.pem /etc/siembridge/cluster/")
+}
+
+// otherServers starts the two other servers.
+func (m *machine) otherServers() {
+	m.t.Helper()
+	for _, n := range []string{"2", "3"} {
+		m.follow(guideLine{"cluster.md", "nats-server -c /etc/nats" + n + "/nats-server.conf"}, guideStep{until: "Listening for client connections", stays: true})
+	}
+}
+
+// quorum waits until the three servers see each other.
+func (m *machine) quorum() {
+	m.t.Helper()
+	if !m.poll(func() bool {
+		return strings.Contains(m.output("curl -s http://127.0.0.1:8222/healthz || true"), `"ok"`)
+	}) {
+		m.t.Errorf("the servers do not find each other:\n%s", m.output("journalctl -u nats-server --no-pager -n 20"))
+	}
 }
