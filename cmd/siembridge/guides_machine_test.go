@@ -19,7 +19,7 @@ import (
 )
 
 // How long a command may take, and how long one that stays may take to say what is waited for.
-const guidePatience = 2 * time.Minute
+const guidePatience = 5 * time.Minute
 
 // guideOrder is which guides are followed first; the others come after them, by name.
 var guideOrder = []string{"install.md", "sources.md", "credentials.md", "qradar.md", "arcsight.md", "sentinel.md", "operating.md",
@@ -211,7 +211,7 @@ func (m *machine) list(guide, text string) {
 
 // poll waits until something is so.
 func (m *machine) poll(is func() bool) bool {
-	for deadline := time.Now().Add(guidePatience / 4); !is(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(guidePatience / 5); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return false
 		}
@@ -236,7 +236,7 @@ func (m *machine) stop(s *staying) {
 	go func() { ended <- s.cmd.Wait() }()
 	select {
 	case <-ended:
-	case <-time.After(guidePatience / 4):
+	case <-time.After(guidePatience / 5):
 		m.t.Errorf("%s: SIGTERM does not end it\n%s", s.line, tail(s.out.String()))
 		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
