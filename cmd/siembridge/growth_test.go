@@ -224,7 +224,8 @@ func (g *growth) listen() *bench.Receiver {
 func (g *growth) store(n int) turn {
 	var stored time.Duration
 	u := g.run(g.pipe(func(w io.Writer) { writeDetections(w, n) }), func(p *os.Process, start time.Time) {
-		for want := fmt.Sprintf("%g", float64(n)); ; time.Sleep(10 * time.Millisecond) {
+		// Asked for more often, the metrics would take a good part of the CPU.
+		for want := fmt.Sprintf("%g", float64(n)); ; time.Sleep(max(10*time.Millisecond, time.Since(start)/50)) {
 			answer, err := http.Get("http://" + g.metrics + "/metrics")
 			if err != nil {
 				continue // not up yet
