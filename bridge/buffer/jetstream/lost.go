@@ -42,7 +42,11 @@ func (b *Buffer) rollBack(seen string) error {
 	}
 	close(b.rolledBack)
 	b.log.Error("the stream is not the one that this instance has seen", "seen", seen, "error", errRolledBack)
-	since := b.counted.Add(-time.Hour)
+	since := b.counted
+	if since.IsZero() { // it has not heard itself yet
+		since = b.started
+	}
+	since = since.Add(-time.Hour)
 	b.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), commitTime)
 		defer cancel()
