@@ -356,8 +356,10 @@ func (b *Buffer) store(ctx context.Context, w *work) error {
 func (b *Buffer) commitWork(ctx context.Context, w *work) (err error) {
 	w.first, err = b.commit(context.WithoutCancel(ctx), w.messages)
 	if errors.Is(err, errConflict) && w.batch.Checkpoint != nil {
-		_, refreshErr := b.refresh(ctx, ofSource+token(w.batch.Source))
-		return errors.Join(err, refreshErr)
+		if _, refreshErr := b.refresh(ctx, ofSource+token(w.batch.Source)); refreshErr != nil {
+			return refreshErr
+		}
+		return err
 	}
 	if !errors.Is(err, ErrAway) {
 		return err

@@ -24,7 +24,7 @@ func (b *Buffer) Check(ctx context.Context) (findings []Finding) {
 	var took []time.Duration
 	for range 5 {
 		begun := time.Now()
-		if _, err := b.commit(ctx, []message{{subject: states + "check", free: true, life: memberLife}}); err != nil {
+		if _, err := b.commit(ctx, []message{{subject: ofCheck, free: true, life: memberLife}}); err != nil {
 			return append(findings, Finding{"commit", false, err.Error()})
 		}
 		took = append(took, time.Since(begun))

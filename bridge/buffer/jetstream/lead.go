@@ -74,7 +74,7 @@ func (b *Buffer) beat(ctx context.Context) error {
 	// It replaces this instance's last one: if that is not there any more, the stream was set back.
 	seq, err := b.commit(short, []message{{subject: subject, body: body, expect: last, life: memberLife}})
 	if errors.Is(err, errConflict) {
-		if err := b.ownBeat(short, last); err != nil {
+		if err := b.ownBeat(ctx, last); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w (it is told again)", ErrAway)
@@ -117,7 +117,11 @@ func (b *Buffer) heardItself() {
 // there any more. Nobody else replaces it. When the servers were away for so long that its time was over, it is not known
 // what else is not there.
 func (b *Buffer) ownBeat(ctx context.Context, known uint64) error {
-	s, err := b.last(ctx, ofMember+b.id)
+	var s stored
+	err := b.certainly(ctx, func() (err error) {
+		s, err = b.last(ctx, ofMember+b.id)
+		return err
+	})
 	if err != nil {
 		return err
 	}

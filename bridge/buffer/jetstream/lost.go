@@ -18,10 +18,15 @@ import (
 // Its own sign of life is replaced by nobody else, and each replaces the one before or is refused. So with each beat
 // everything up to the one before is known to be there. For what was seen since, it matters whether the stream has had
 // one leader all the time: only with a change of the leader can anything be lost. After such a change what was seen since
-// the last beat that is sure is held against what the leader has (isThere).
+// the last beat that is sure is held against what the leader has (isThere). A leader that has just been elected answers
+// before it has everything, so it has to store something first (certainly).
 
 // errRolledBack: what this instance knows of the stream is not true any more.
 var errRolledBack = errors.New("the JetStream servers have lost writes that they had acknowledged, as after a power failure without sync_interval: always, or a restored backup; siembridge starts anew with what they have, and what is missing is pulled again")
+
+// errNotThere: a server does not have what this instance has seen. A leader that has just been elected may not have
+// everything yet.
+var errNotThere = errors.New("what was seen is not there")
 
 // errNewLeader: the stream's leader has changed while the stream was read for the first time.
 var errNewLeader = errors.New("the stream has another leader than when it was read")
@@ -100,6 +105,36 @@ func (b *Buffer) leadership(ctx context.Context) (string, error) {
 	}
 }
 
+// certainly asks the stream's leader, by f, when it is certain to have everything: what it has just stored is behind all
+// else. The error wraps ErrAway when there was another one meanwhile.
+func (b *Buffer) certainly(ctx context.Context, f func() error) error {
+	before, err := b.leadership(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := b.commit(ctx, []message{{subject: ofCheck, free: true, life: memberLife}}); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	after, err := b.leadership(ctx)
+	if err == nil && after != before {
+		err = fmt.Errorf("%w (the stream's leader changes)", ErrAway)
+	}
+	return err
+}
+
+// isMissing ends this instance's view of the stream if what certainly has looked for is not there.
+func (b *Buffer) isMissing(err error) error {
+	if !errors.Is(err, errNotThere) {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rollBack(err.Error())
+}
+
 // confirm finds out whether all that this instance has seen of the stream is there, after a beat that was stored as seq.
 // b.beating is held.
 func (b *Buffer) confirm(ctx context.Context, seq uint64) error {
@@ -112,15 +147,16 @@ func (b *Buffer) confirm(ctx context.Context, seq uint64) error {
 			return errNewLeader
 		}
 		if b.sure > 0 {
-			if err := b.isThere(ctx, b.sure); err != nil {
-				return err
-			}
-			after, err := b.leadership(ctx)
+			var missing error
+			err := b.certainly(ctx, func() error {
+				missing = b.isThere(ctx, b.sure)
+				return nil
+			})
 			if err != nil {
 				return err
 			}
-			if after != now {
-				return fmt.Errorf("%w (the stream's leader changes)", ErrAway)
+			if err := b.isMissing(missing); err != nil {
+				return err
 			}
 		}
 	}
@@ -128,8 +164,8 @@ func (b *Buffer) confirm(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// isThere holds what this instance has seen behind a sequence number against what the stream's leader has. The error is
-// errRolledBack when something is not there.
+// isThere holds what this instance has seen behind a sequence number against what the stream's leader has. The error
+// wraps errNotThere when something is not there.
 func (b *Buffer) isThere(ctx context.Context, behind uint64) error {
 	// States that this instance passed over, since others had their sequence numbers.
 	for next := behind + 1; ; {
@@ -162,7 +198,7 @@ func (b *Buffer) isThere(ctx context.Context, behind uint64) error {
 	}
 	b.mu.Unlock()
 	for _, subject := range subjects {
-		if _, err := b.refresh(ctx, subject); err != nil {
+		if _, err := b.refreshFrom(ctx, subject); err != nil {
 			return err
 		}
 	}
@@ -179,7 +215,7 @@ func (b *Buffer) wasFollowed(s stored, followed uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s.seq <= followed && b.docs[s.subject].seq < s.seq {
-		return b.rollBack(fmt.Sprintf("other messages up to %d than %d, %s", followed, s.seq, s.subject))
+		return fmt.Errorf("%w: other messages up to %d than %d, %s", errNotThere, followed, s.seq, s.subject)
 	}
 	return nil
 }
@@ -193,7 +229,7 @@ func (b *Buffer) hasBlock(ctx context.Context, seq uint64, h head) error {
 	if err != nil || s.header == h.header {
 		return err
 	}
-	if _, err := b.refresh(ctx, ofHorizon+token(h.source)); err != nil {
+	if _, err := b.refreshFrom(ctx, ofHorizon+token(h.source)); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -201,7 +237,7 @@ func (b *Buffer) hasBlock(ctx context.Context, seq uint64, h head) error {
 	if seq < b.removed[h.source] {
 		return nil
 	}
-	return b.rollBack(fmt.Sprintf("records of source %s in message %d", h.source, seq))
+	return fmt.Errorf("%w: records of source %s in message %d", errNotThere, h.source, seq)
 }
 
 // mayVanish tells whether the servers remove a state by themselves.

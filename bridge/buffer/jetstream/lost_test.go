@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -86,5 +87,33 @@ func TestForeignStream(t *testing.T) {
 	if d, err := Open(Options{URLs: []string{other.ClientURL()}, Replicas: 1}); err == nil {
 		d.Close()
 		t.Fatal("somebody else's stream was taken")
+	}
+}
+
+// TestIsGone: a block that one server did not have is gone only if the leader, which has stored something since, does not
+// have it either.
+func TestIsGone(t *testing.T) {
+	b, err := Open(Options{URLs: []string{serve(t).ClientURL()}, Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	batch := buffer.Batch{Source: "s", Records: []buffer.Record{{API: "alerts", Key: "k", Changed: time.Unix(1, 0), Raw: []byte("{}")}}, Checkpoint: []byte("c")}
+	if _, err := b.Append(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	m := &meta{seq: batch.Records[0].Number >> indexBits}
+	if err := b.isGone(t.Context(), m); !errors.Is(err, ErrAway) {
+		t.Errorf("a block that is there: %v, want %v", err, ErrAway)
+	}
+	s, err := b.js.Stream(t.Context(), StreamName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteMsg(t.Context(), m.seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.isGone(t.Context(), m); err != nil {
+		t.Errorf("a block that was deleted: %v", err)
 	}
 }

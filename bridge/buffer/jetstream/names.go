@@ -25,6 +25,7 @@ const StreamName = "siembridge"
 //	siembridge.s.n.<subject>.<key>      a note
 //	siembridge.s.t.<source>             a chain of refresh tokens
 //	siembridge.s.v                      a buffer is being carried over into this one, or was
+//	siembridge.s.check                  something was stored, to see that it can be
 //	siembridge.s.w                      the servers were seen to have lost writes
 //	siembridge.s.x.<id>                 a record that was set aside, without Raw
 //	siembridge.s.q                      how many of those had to go
@@ -43,6 +44,7 @@ const (
 	ofMember      = states + "m."
 	ofNote        = states + "n."
 	ofToken       = states + "t."
+	ofCheck       = states + "check"
 	ofDoubt       = states + "w"
 	ofMove        = states + "v"
 	ofQuarantined = states + "x."

@@ -66,6 +66,9 @@ func (b *Buffer) read(ctx context.Context, at []*meta) ([][]buffer.Record, error
 			payload = got[m.seq]
 		}
 		if payload == nil {
+			if err := b.isGone(ctx, m); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		var err error
@@ -74,6 +77,23 @@ func (b *Buffer) read(ctx context.Context, at []*meta) ([][]buffer.Record, error
 		}
 	}
 	return records, nil
+}
+
+// isGone makes sure that a block is not there any more: a server that has just come back may not have it yet.
+func (b *Buffer) isGone(ctx context.Context, m *meta) error {
+	b.mu.Lock()
+	removed := b.index.block(number(m.seq, 0)) == nil
+	b.mu.Unlock()
+	if removed {
+		return nil
+	}
+	return b.certainly(ctx, func() error {
+		s, err := b.ask(ctx, map[string]any{"seq": m.seq})
+		if err == nil && s.seq == m.seq {
+			err = fmt.Errorf("%w (message %d was not there for a moment)", ErrAway, m.seq)
+		}
+		return err
+	})
 }
 
 // readFrom reads a block, and with it some that follow.

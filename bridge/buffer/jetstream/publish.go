@@ -181,7 +181,7 @@ func (b *Buffer) write(ctx context.Context, puts ...put) error {
 	for _, p := range puts {
 		body, refreshErr := b.refresh(ctx, p.subject)
 		if refreshErr != nil {
-			return errors.Join(err, refreshErr)
+			return refreshErr
 		}
 		same = same && string(body) == string(p.body)
 	}

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -60,8 +61,23 @@ func (b *Buffer) ask(ctx context.Context, request map[string]any) (stored, error
 	return s, nil
 }
 
-// refresh reads a state from the leader and takes it in.
+// refresh reads a state from the leader and takes it in. The error is errRolledBack when the stream cannot have it.
 func (b *Buffer) refresh(ctx context.Context, subject string) (body []byte, err error) {
+	if body, err = b.refreshFrom(ctx, subject); errors.Is(err, errNotThere) {
+		var missing error
+		err = b.certainly(ctx, func() error {
+			body, missing = b.refreshFrom(ctx, subject)
+			return nil
+		})
+		if err == nil {
+			err = b.isMissing(missing)
+		}
+	}
+	return body, err
+}
+
+// refreshFrom is refresh from a leader that may not have everything yet.
+func (b *Buffer) refreshFrom(ctx context.Context, subject string) (body []byte, err error) {
 	b.mu.Lock()
 	known, followed := b.docs[subject], b.followed
 	b.mu.Unlock()
@@ -81,7 +97,7 @@ func (b *Buffer) refresh(ctx context.Context, subject string) (body []byte, err 
 		b.apply(subject, s.seq, s.body)
 	case known.seq == 0:
 	case s.seq > 0 || !mayVanish(subject, known):
-		return nil, b.rollBack(fmt.Sprintf("%s in message %d", subject, known.seq))
+		return nil, fmt.Errorf("%w: %s in message %d", errNotThere, subject, known.seq)
 	case known.seq == b.docs[subject].seq:
 		delete(b.docs, subject) // it had been forgotten or is past its time, and is gone
 	}
