@@ -49,7 +49,7 @@ func TestGrowthSize(t *testing.T) {
 	for size := 1 << 10; size <= 1<<20; size *= 4 {
 		g, n := newGrowth(t), total/size
 		receiver := g.listen()
-		u := g.run(g.pipe(func(w io.Writer) { writeSized(w, n, size) }), func(*os.Process, time.Time) {})
+		u := g.run(g.pipe(func(w io.Writer) { writeSized(w, n, size) }), func(*os.Process, time.Time, <-chan struct{}) {})
 		receiver.Close()
 		if got := receiver.Frames(); got != int64(n) {
 			t.Fatalf("%d events arrived of %d", got, n)
@@ -89,7 +89,7 @@ func TestGrowthEvidence(t *testing.T) {
 				want = total
 			}
 			receiver := g.listen()
-			u := g.run(g.pipe(func(w io.Writer) { written.Writer = w; writeEvidence(written, n, pieces) }), func(*os.Process, time.Time) {})
+			u := g.run(g.pipe(func(w io.Writer) { written.Writer = w; writeEvidence(written, n, pieces) }), func(*os.Process, time.Time, <-chan struct{}) {})
 			receiver.Close()
 			if got := receiver.Frames(); got != want {
 				t.Fatalf("%d events arrived of %d", got, want)
@@ -177,7 +177,7 @@ func (u turn) row(n int) string {
 
 // run runs the daemon over what is written, until it ends or is ended by during. Its log says nothing but errors, of
 // which the SIEM that is away is none.
-func (g *growth) run(in *os.File, during func(p *os.Process, start time.Time)) (u turn) {
+func (g *growth) run(in *os.File, during func(p *os.Process, start time.Time, ended <-chan struct{})) (u turn) {
 	cmd := exec.CommandContext(g.t.Context(), buildBinary(g.t), "run", "--config", g.config)
 	var log bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &log, &log
@@ -186,8 +186,14 @@ func (g *growth) run(in *os.File, during func(p *os.Process, start time.Time)) (
 		g.t.Fatal(err)
 	}
 	memory := bench.WatchMemory(cmd.Process.Pid)
-	during(cmd.Process, start)
-	err := cmd.Wait()
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err = cmd.Wait()
+	}()
+	during(cmd.Process, start, ended)
+	<-ended
 	u = turn{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), wall: time.Since(start), memory: memory()}
 	if err != nil {
 		g.t.Fatalf("%v\n%s", err, log.Bytes())
@@ -223,21 +229,21 @@ func (g *growth) listen() *bench.Receiver {
 // store has n records stored; nobody listens.
 func (g *growth) store(n int) turn {
 	var stored time.Duration
-	u := g.run(g.pipe(func(w io.Writer) { writeDetections(w, n) }), func(p *os.Process, start time.Time) {
-		// Asked for more often, the metrics would take a good part of the CPU.
-		for want := fmt.Sprintf("%g", float64(n)); ; time.Sleep(max(10*time.Millisecond, time.Since(start)/50)) {
+	u := g.run(g.pipe(func(w io.Writer) { writeDetections(w, n) }), func(p *os.Process, start time.Time, ended <-chan struct{}) {
+		for done := false; !done; {
+			select {
+			case <-ended:
+				return // with an error
+			case <-time.After(max(10*time.Millisecond, time.Since(start)/50)): // more often it would take a good part of the CPU
+			}
 			answer, err := http.Get("http://" + g.metrics + "/metrics")
 			if err != nil {
 				continue // not up yet
 			}
 			text, _ := io.ReadAll(answer.Body)
 			answer.Body.Close()
-			if m := pendingMetric.FindSubmatch(text); m != nil && string(m[1]) == want {
-				break
-			}
-			if g.t.Context().Err() != nil {
-				break
-			}
+			m := pendingMetric.FindSubmatch(text)
+			done = m != nil && string(m[1]) == fmt.Sprintf("%g", float64(n))
 		}
 		stored = time.Since(start)
 		_ = p.Signal(syscall.SIGTERM)
@@ -255,7 +261,7 @@ func (g *growth) drain(n int) (u turn, first time.Duration) {
 		g.t.Fatal(err)
 	}
 	defer none.Close()
-	u = g.run(none, func(_ *os.Process, start time.Time) {
+	u = g.run(none, func(_ *os.Process, start time.Time, _ <-chan struct{}) {
 		ctx, cancel := context.WithTimeout(g.t.Context(), time.Minute)
 		defer cancel()
 		for receiver.Frames() == 0 && ctx.Err() == nil {
