@@ -45,7 +45,7 @@ func parseChain(data []byte, path string) (chain, error) {
 		return chain{}, fmt.Errorf("the stored refresh token in %s is damaged", path) // the JSON error could quote it
 	}
 	if c.Version != chainVersion {
-		return chain{}, fmt.Errorf("the stored refresh token in %s has version %d, which this version does not know", path, c.Version)
+		return chain{}, fmt.Errorf("the stored refresh token in %s has version %d, which this version does not know; run the version that wrote it, or a newer one", path, c.Version)
 	}
 	c.found = c.Current
 	return c, nil

@@ -75,7 +75,7 @@ func parseHeader(header string) (m meta, err error) {
 		return m, errors.New("the header of a block of records is damaged")
 	}
 	if b[0] != blockVersion {
-		return m, fmt.Errorf("a block of records has version %d, which this version of siembridge does not know", b[0])
+		return m, fmt.Errorf("a block of records has version %d, which this version does not know; run the version that wrote it, or a newer one", b[0])
 	}
 	m.pulled = int64(binary.LittleEndian.Uint64(b[1:]))
 	m.bytes = int64(binary.LittleEndian.Uint64(b[9:]))

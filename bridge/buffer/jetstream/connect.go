@@ -59,7 +59,7 @@ func (b *Buffer) connect(ctx context.Context) (err error) {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the JetStream servers %s cannot be reached: %w. Check buffer.jetstream and that they run", b.servers(), err)
+		return fmt.Errorf("the JetStream servers %s cannot be reached: %w; check buffer.jetstream, and that they run", b.servers(), err)
 	}
 	b.js, err = jetstream.New(b.nc)
 	return err
@@ -106,7 +106,7 @@ func (b *Buffer) makeStream(ctx context.Context, want jetstream.StreamConfig) er
 			return fmt.Errorf("%w (another instance makes the stream)", ErrAway)
 		}
 		if err != nil {
-			return fmt.Errorf("stream %s cannot be made on %s with %d replicas: %w. It needs nats-server 2.12 or newer with JetStream on as many servers as buffer.jetstream.replicas says",
+			return fmt.Errorf("stream %s cannot be made on %s with %d replicas: %w; it needs nats-server 2.12 or newer with JetStream on as many servers as buffer.jetstream.replicas says",
 				StreamName, b.servers(), want.Replicas, b.explain(err))
 		}
 		return nil

@@ -33,7 +33,7 @@ var (
 	// errConflict: nothing was stored, since another instance has replaced a message meanwhile.
 	errConflict = errors.New("another instance was first")
 	// ErrAway: the servers do not answer, and it is not known whether anything was stored.
-	ErrAway = errors.New("the JetStream servers do not answer; pulling and delivery wait for them, and nothing is lost. Check that they run (two of three are needed) and buffer.jetstream.urls")
+	ErrAway = errors.New("the JetStream servers do not answer; pulling and delivery wait for them, and nothing is lost; check that they run (two of three are needed) and buffer.jetstream.urls")
 )
 
 // commit stores some messages, all or none, one directly behind the other, if all that they replace are as expected.
