@@ -253,9 +253,16 @@ func (w *world) loseWhatDies() {
 	}
 }
 
-// restartIfDead starts the bridge again when its disk has died under it.
+// restartIfDead starts the bridge again when its disk has died under it, or when it has ended by itself, as it does when
+// its index turns out damaged.
 func (w *world) restartIfDead() {
-	if w.store.Dead() {
+	ended := false
+	select {
+	case <-w.ended:
+		ended = true
+	default:
+	}
+	if ended || w.store.Dead() {
 		w.say("dead", w.store)
 		w.stop()
 		w.start()
@@ -392,6 +399,7 @@ func (w *world) wait(most time.Duration) {
 			return
 		}
 		w.pass(10 * time.Second)
+		w.restartIfDead()
 	}
 }
 
