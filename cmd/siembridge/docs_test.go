@@ -95,6 +95,9 @@ func TestConfigurationsInGuides(t *testing.T) {
 	checked := 0
 	for guide, text := range guides(t) {
 		for _, block := range fence.FindAllStringSubmatch(text, -1) {
+			if block[1] == "" {
+				t.Errorf("%s: a block does not say what it is: sh, text, toml, ...\n%.200s", guide, block[2])
+			}
 			if block[1] != "toml" {
 				continue
 			}

@@ -49,6 +49,7 @@ var guideSteps = []guideStep{
 	{line: "$role", nowhere: vendors},
 	{line: "New-MgServicePrincipalAppRoleAssignment", nowhere: vendors},
 	{line: "az aks show", nowhere: vendors},
+	{line: "go install -tags custom", nowhere: "builds another maker's program, of modules that nothing here needs"},
 	{line: "go test ./...", nowhere: "the first line of .ci/run"},
 
 	{line: "go test -tags peers -run NAME", change: []string{"NAME", "TestPeers", "...", "-rounds 1"}, list: true},
