@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
 )
 
 const damageRecords = 60
@@ -163,6 +164,52 @@ func TestIndexDamaged(t *testing.T) {
 				t.Fatalf("%+v", p)
 			}
 		})
+	}
+}
+
+// TestIndexDamagedAfterFailedAppend: frames of an append that failed, and that could not be cut off, do not take the place
+// of the records that later had their numbers, when an index is rebuilt: a destination has settled these by number.
+func TestIndexDamagedAfterFailedAppend(t *testing.T) {
+	fails := false
+	fs := &faultfs.Disk{Decide: func(_ int, step string) faultfs.Effect {
+		if fails && step == "sync" {
+			return faultfs.Fails
+		}
+		return faultfs.Works
+	}}
+	o := Options{Dir: t.TempDir(), FS: fs, Transaction: fs.Commit, Simulated: true, Retain: time.Hour, segmentSize: 8 << 10}
+	b := open(t, o)
+	q := openQueue(t, b, "d")
+	appendNumbered(t, b, 0, 2)
+	fails = true
+	_, err := b.Append(t.Context(), buffer.Batch{Source: "s", Records: []buffer.Record{
+		{API: "alerts", Key: "failed", Pulled: time.Now(), Raw: []byte("{}")}, {API: "alerts", Key: "failed too", Pulled: time.Now(), Raw: []byte("{}")}}})
+	if err == nil {
+		t.Fatal("the append does not fail")
+	}
+	fails = false
+	appendNumbered(t, b, 2, 3)
+	if err := q.Release(t.Context(), numbers(takeAll(t, q))); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 { // until a segment begins, with how far the destination had come
+		appendNumbered(t, b, 5+i, 1)
+	}
+	b.Close()
+	alter(t, o.index(), func(b []byte) []byte { return make([]byte, len(b)) })
+	b = open(t, o)
+	if r := b.Report(); r.Rebuilt != 15 || r.Parts != 0 {
+		t.Errorf("%+v", r)
+	}
+	var got []string
+	for _, r := range takeAll(t, openQueue(t, b, "d")) {
+		got = append(got, r.Key)
+	}
+	if want := "[k5 k6 k7 k8 k9 k10 k11 k12 k13 k14]"; fmt.Sprint(got) != want {
+		t.Errorf("pending: %v, want %s", got, want)
+	}
+	if o := appendNumbered(t, b, 0, 15); o.Known != 15 {
+		t.Errorf("%+v", o)
 	}
 }
 

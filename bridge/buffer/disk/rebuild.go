@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -93,13 +94,60 @@ func (r *rebuilder) run() error {
 	if err := createIndex(r.b.db, r.b.id, end{next: 1, segment: 1}); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := r.scanSegment(id); err != nil {
+	ends, err := r.committed(ids)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if err := r.scanSegment(id, ends[i]); err != nil {
 			return err
 		}
 		r.lastID = id
 	}
 	return r.write()
+}
+
+// committed returns for each segment the number from which on its records were never committed: a later segment begins
+// with that number or a lower one. Such records are of an append that failed and whose frames could not be cut off. They
+// must not take the numbers of those that came after, since what destinations have settled is known by number.
+func (r *rebuilder) committed(ids []uint64) (ends []uint64, err error) {
+	ends = make([]uint64, len(ids))
+	end := uint64(math.MaxUint64)
+	for i := len(ids) - 1; i >= 0; i-- {
+		ends[i] = end
+		first, err := r.firstNumber(ids[i])
+		if err != nil {
+			return nil, err
+		}
+		end = min(end, first)
+	}
+	return ends, nil
+}
+
+// firstNumber returns the lowest number that a segment gives; the highest possible when its header is not whole, since
+// it may be a copy of another segment then, or when it has no record.
+func (r *rebuilder) firstNumber(id uint64) (uint64, error) {
+	path := segmentPath(r.b.logDir, id)
+	head, err := readHead(path)
+	if err != nil {
+		return 0, err
+	}
+	if log, own, _, err := parseSegmentHeader(head); err != nil || log != r.b.id || own != id {
+		return math.MaxUint64, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	first := uint64(math.MaxUint64)
+	err = r.b.eachRecord(&segment{id: id, size: info.Size()}, segmentHeader, func(v *recordView) bool {
+		first = v.number
+		return false
+	})
+	if errors.Is(err, errDamaged) {
+		err = nil
+	}
+	return first, err
 }
 
 // findID takes the buffer's random number from the first segment whose header is whole, and refuses a buffer of which
@@ -142,7 +190,8 @@ func readHead(path string) ([]byte, error) {
 	return head[:n], err
 }
 
-func (r *rebuilder) scanSegment(id uint64) error {
+// scanSegment takes the frames of a segment into account, up to the first record with the number end.
+func (r *rebuilder) scanSegment(id, end uint64) error {
 	f, err := r.b.opts.FS.OpenFile(segmentPath(r.b.logDir, id), os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -158,9 +207,7 @@ func (r *rebuilder) scanSegment(id uint64) error {
 		body, offset, size, err := scan.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			if s.size > segmentHeader {
-				r.segments = append(r.segments, s)
-			}
+			r.add(s)
 			return nil
 		case errors.Is(err, errDamaged):
 			// At the end of the last segment this is what a crash may leave; it is said all the same.
@@ -169,10 +216,21 @@ func (r *rebuilder) scanSegment(id uint64) error {
 		case err != nil:
 			return err
 		}
+		if v, err := parseRecord(body); err == nil && v.number >= end {
+			r.add(s)
+			return nil
+		}
 		if err := r.frame(s, body, size); err != nil {
 			return err
 		}
 		s.size = offset + size
+	}
+}
+
+// add lists a segment, unless nothing in it is needed.
+func (r *rebuilder) add(s *segment) {
+	if s.size > segmentHeader {
+		r.segments = append(r.segments, s)
 	}
 }
 
