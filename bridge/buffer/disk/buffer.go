@@ -47,6 +47,7 @@ type Buffer struct {
 	sourceNames  []string
 	waiting      []*request // appends that wait for room
 	report       Report
+	doubt        doubt // set while opening
 }
 
 var _ buffer.Buffer = (*Buffer)(nil)

@@ -138,6 +138,10 @@ func TestIndexDamaged(t *testing.T) {
 			if r.Rebuilt != damageRecords || r.OK() || r.Oldest.IsZero() {
 				t.Fatalf("%+v", r)
 			}
+			doubted := r.Oldest.Add(-24 * time.Hour)
+			if !b.Doubted().Equal(doubted) {
+				t.Fatalf("read again from %s, the oldest record is of %s", b.Doubted(), r.Oldest)
+			}
 			q := openQueue(t, b, "d")
 			got := takeAll(t, q)
 			if len(got) < damageRecords*2/3 || int64(len(got)) != q.Pending().Records {
@@ -160,8 +164,15 @@ func TestIndexDamaged(t *testing.T) {
 			if r := again.Report(); !r.OK() {
 				t.Fatalf("%+v", r)
 			}
+			if !again.Doubted().Equal(doubted) { // the start that rebuilt it may have failed before it had read anything
+				t.Fatalf("after a restart, read again from %s", again.Doubted())
+			}
 			if p := openQueue(t, again, "d").Pending(); p.Records != 1 {
 				t.Fatalf("%+v", p)
+			}
+			again.opts.Now = func() time.Time { return time.Now().Add(doubtLife) }
+			if !again.Doubted().IsZero() {
+				t.Fatal("still in doubt after a week")
 			}
 		})
 	}

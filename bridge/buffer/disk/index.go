@@ -15,7 +15,7 @@ import (
 
 // The buckets of the index.
 var (
-	bucketMeta         = []byte("meta")         // keyFormat, keyEnd
+	bucketMeta         = []byte("meta")         // keyFormat, keyEnd, keyDoubt
 	bucketSources      = []byte("sources")      // number -> name
 	bucketCheckpoints  = []byte("checkpoints")  // source -> what Append was given
 	bucketSegments     = []byte("segments")     // number -> segment row
@@ -31,6 +31,7 @@ var (
 	// The layout of the format's row stays what it is in all versions: a program learns from it whether it can read
 	// the rest.
 	keyFormat = []byte("format") // uint32 version, 8 bytes log id, CRC32C of key and these
+	keyDoubt  = []byte("doubt")  // of an index that was rebuilt: from when on sources read again, until when they do; uint64 stamps; CRC32C as above
 	keyEnd    = []byte("end")    // uint64 next record number, next segment number, number of commits, digest; CRC32C as above
 )
 

@@ -275,6 +275,9 @@ func (b *Buffer) load() error {
 		if b.end, err = parseEnd(tx.Bucket(bucketMeta).Get(keyEnd)); err != nil {
 			return err
 		}
+		if b.doubt, err = parseDoubt(tx.Bucket(bucketMeta).Get(keyDoubt)); err != nil {
+			return err
+		}
 		err = tx.Bucket(bucketSources).ForEach(func(id, name []byte) error {
 			if len(id) != 8 || binary.BigEndian.Uint64(id) != uint64(len(b.sourceNames)) {
 				return damaged("the names of the sources")

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -314,6 +315,12 @@ func (r *rebuilder) write() error {
 		}
 		for _, p := range r.positions {
 			if err := r.destination(tx, &e, p); err != nil {
+				return err
+			}
+		}
+		if oldest := r.b.report.Oldest; !oldest.IsZero() {
+			d := doubt{stamp(oldest.Add(-24 * time.Hour)), stamp(r.b.opts.Now().Add(doubtLife))}
+			if err := tx.Bucket(bucketMeta).Put(keyDoubt, d.row()); err != nil {
 				return err
 			}
 		}

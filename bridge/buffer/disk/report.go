@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -47,14 +48,38 @@ func (b *Buffer) Damage() (parts int, since time.Time) {
 	return b.report.Parts, b.report.Since
 }
 
-// Doubted returns from when on sources have to read again: a day before the oldest record of which a new index was made
-// when the old one was damaged, and with it what had been read. It is zero when nothing is in doubt.
+// doubtLife is how long after an index was rebuilt a source without a checkpoint counts as one that has lost it.
+const doubtLife = 7 * 24 * time.Hour
+
+// doubt is what an index that was rebuilt does not know: what sources had read. It is kept with the index, since the
+// first start after it may fail before it has read anything.
+type doubt struct{ from, until int64 }
+
+func (d doubt) row() []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(d.from))
+	return seal(keyDoubt, binary.LittleEndian.AppendUint64(b, uint64(d.until)))
+}
+
+// parseDoubt is the inverse of row; no row is no doubt.
+func parseDoubt(row []byte) (doubt, error) {
+	if row == nil {
+		return doubt{}, nil
+	}
+	b, ok := unseal(keyDoubt, row)
+	if !ok || len(b) != 16 {
+		return doubt{}, damaged("what its rebuilding has left in doubt")
+	}
+	return doubt{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))}, nil
+}
+
+// Doubted returns from when on a source without a checkpoint has to read: a day before the oldest record of which a new
+// index was made when the old one was damaged or gone, and with it what had been read. It is zero when nothing is in
+// doubt, and a week after.
 func (b *Buffer) Doubted() time.Time {
-	r := b.Report()
-	if r.Aside == "" || r.Oldest.IsZero() {
+	if b.now() >= b.doubt.until {
 		return time.Time{}
 	}
-	return r.Oldest.Add(-24 * time.Hour)
+	return fromStamp(b.doubt.from)
 }
 
 // OK tells whether nothing was found damaged.
