@@ -16,8 +16,8 @@
 // destination waits for another.
 //
 // Decisions are functions without socket, clock or goroutine: which windows to read (bridge/source/plan.go), which records
-// are events (bridge/buffer/keys), what a connection's end confirms (bridge/delivery/ledger.go), what an event looks like
-// (formats).
+// are events (bridge/buffer/keys), which address is next and when it is asked (bridge/delivery/failover.go), what a
+// connection's end says and confirms (verdict.go, ledger.go and tail.go there), what an event looks like (formats).
 //
 // # Failure at each stage
 //
