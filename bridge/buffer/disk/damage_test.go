@@ -170,8 +170,9 @@ func TestIndexDamaged(t *testing.T) {
 			if p := openQueue(t, again, "d").Pending(); p.Records != 1 {
 				t.Fatalf("%+v", p)
 			}
-			again.opts.Now = func() time.Time { return time.Now().Add(doubtLife) }
-			if !again.Doubted().IsZero() {
+			again.Close()
+			o.Now = func() time.Time { return time.Now().Add(doubtLife) }
+			if !open(t, o).Doubted().IsZero() {
 				t.Fatal("still in doubt after a week")
 			}
 		})
