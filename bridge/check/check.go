@@ -77,7 +77,7 @@ func servers(ctx context.Context, keeper bridge.Keeper) []source.Finding {
 	}
 	var findings []source.Finding
 	for _, f := range shared.Check(ctx) {
-		findings = append(findings, source.Finding{What: f.What, OK: f.OK, Detail: f.Detail})
+		findings = append(findings, source.Finding(f))
 	}
 	return findings
 }
