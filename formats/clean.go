@@ -68,7 +68,7 @@ func plainRun(s string, delimiter byte) int {
 		d := w ^ uint64(delimiter)*ones
 		// Each term has the top bit of a byte set where the byte is below a blank, above a tilde, the delimiter; of the
 		// bytes above the lowest such one it may say so of others.
-		if found := (w - ' '*ones | w + ones | w | (d-ones)&^d) & tops; found != 0 {
+		if found := ((w - ' '*ones) | (w + ones) | w | ((d - ones) &^ d)) & tops; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
 	}
@@ -93,7 +93,7 @@ func (l *Layout) asItIs(s string) bool {
 		w := binary.LittleEndian.Uint64(b[i:])
 		x, y, z := w^one, w^two, w^three
 		// As in plainRun; which byte it is does not matter.
-		if (w-' '*ones|w+ones|w|(x-ones)&^x|(y-ones)&^y|(z-ones)&^z)&tops != 0 {
+		if ((w-' '*ones)|(w+ones)|w|((x-ones)&^x)|((y-ones)&^y)|((z-ones)&^z))&tops != 0 {
 			return false
 		}
 	}

@@ -32,6 +32,29 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// Eight bytes at a time are looked at as each of them alone is: every byte at every place among plain ones.
+func TestPlainText(t *testing.T) {
+	const text = "abcdefgh ijklmn_"
+	layout := Layout{Clean: Cleaning{Delimiter: '^'}, Escapes: [2]byte{'\\', '='}}
+	for c := range 256 {
+		for at := range text {
+			b := []byte(text)
+			b[at] = byte(c)
+			s, run := string(b), len(text)
+			if c < ' ' || c > '~' || c == '^' {
+				run = at
+			}
+			if got := plainRun(s, '^'); got != run {
+				t.Errorf("%q: the first %d bytes are plain", s, got)
+			}
+			want := run == len(text) && c != '\\' && c != '=' && (c != ' ' || 0 < at && at < len(text)-1)
+			if got := layout.asItIs(s); got != want {
+				t.Errorf("%q stays as it is: %v", s, got)
+			}
+		}
+	}
+}
+
 // A limit saves work and changes nothing: what fits is whole, what does not is longer than the limit and the same up
 // to there.
 func TestCleanLimit(t *testing.T) {
