@@ -10,6 +10,7 @@ import (
 type compiler struct {
 	table    *Table
 	mapping  *Mapping
+	apis     []string // Additions.APIs
 	problems Problems
 }
 

@@ -247,8 +247,8 @@ func (c *compiler) conditions(m *Attribute, a *attribute) {
 	a.ifAny, a.unless = c.sources(m.Key, m.If), c.sources(m.Key, m.Unless)
 	a.with, a.mistyped = c.earlier(m.Key, "with", m.With), c.earlier(m.Key, "mistyped", m.Mistyped)
 	for _, api := range m.API {
-		if !slices.Contains(apis, api) {
-			c.problems.add(m.Key, "no API is named %q; there are %s", api, strings.Join(apis, ", "))
+		if c.apis != nil && !slices.Contains(c.apis, api) {
+			c.problems.add(m.Key, "no API is named %q; there are %s", api, strings.Join(c.apis, ", "))
 		}
 	}
 	for _, kind := range m.Kind {

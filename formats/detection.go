@@ -7,10 +7,7 @@
 // so that N APIs and M formats cost N + M mappings, not N x M.
 package formats
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Severity is a detection's severity, ordered as filters compare it:
 // informational < unknown < low < medium < high. A word that Microsoft does not document is SeverityUnknown.
@@ -46,14 +43,6 @@ const (
 	FlagTrue
 )
 
-// apis are the names of Microsoft's APIs, as Detection.API, the configuration and a mapping's conditions write them. A
-// new API is named here; formats/defender and bridge/source each have a file for it, and tests hold their lists against
-// this one.
-var apis = []string{"detections", "alerts", "graph-alerts", "graph-incidents", "incidents"}
-
-// APIs returns the names of the APIs whose records become detections.
-func APIs() []string { return slices.Clone(apis) }
-
 // Kind says what an event is about.
 type Kind string
 
@@ -85,7 +74,7 @@ const (
 type Detection struct {
 	// What the bridge knows of the record.
 
-	API    string    `detection:"api"`         // the API the record came from: detections, alerts, graph-alerts, graph-incidents, incidents
+	API    string    `detection:"api"`         // the API the record came from, as defender.APIs names it
 	Source string    `detection:"source"`      // name of the configured source
 	Kind   Kind      `detection:"kind"`        // alert, incident, status
 	Change Change    `detection:"event_kind"`  // new, update

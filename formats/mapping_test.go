@@ -8,6 +8,7 @@ import (
 
 	"github.com/siembridge/siembridge/formats"
 	"github.com/siembridge/siembridge/formats/cef"
+	"github.com/siembridge/siembridge/formats/defender"
 	"github.com/siembridge/siembridge/formats/leef"
 )
 
@@ -16,7 +17,7 @@ func compile(t *testing.T, format, table string, fields ...formats.Pair) (encode
 	t.Helper()
 	user, err := formats.ParseMapping(table)
 	if err == nil {
-		add := formats.Additions{Extend: user, Fields: fields}
+		add := formats.Additions{Extend: user, Fields: fields, APIs: defender.APIs()}
 		name, version, _ := strings.Cut(format, ":")
 		switch name {
 		case "leef":

@@ -85,6 +85,7 @@ const defaultMax = 1023
 type Additions struct {
 	Extend *Mapping // a table that extends or replaces it (Mapping.Extend); nil: none
 	Fields []Pair   // constants, as [destination.fields] gives them
+	APIs   []string // the names that a condition (Attribute.API) may have, e.g. defender.APIs; nil: any
 }
 
 // Compile lays the additions over base, which stays as it is, checks the result against dict for one version of the
@@ -100,7 +101,7 @@ func Compile(base *Mapping, add Additions, dict *Dictionary, version string, lay
 		problems = append(problems, groupKeys(m)...)
 	}
 	t := &Table{mapping: m, version: version, dict: dict, layout: layout, index: map[string]int{}, nameIndex: -1, shortenedIndex: -1}
-	c := compiler{table: t, mapping: m, problems: problems}
+	c := compiler{table: t, mapping: m, apis: add.APIs, problems: problems}
 	c.header()
 	for i := range m.Attributes {
 		a := &m.Attributes[i]

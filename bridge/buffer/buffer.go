@@ -20,7 +20,7 @@ type Hash [16]byte
 type Record struct {
 	Number  uint64    // given by Append, ascending, never used twice
 	Source  string    // name of the configured source
-	API     string    // which decoder reads Raw: detections, alerts, graph-alerts, graph-incidents, incidents, bridge
+	API     string    // which decoder reads Raw: the name of an API, or bridge
 	Key     string    // identity within the source, at most 512 bytes
 	Changed time.Time // when Microsoft last changed it; zero when the record does not say
 	Hash    Hash      // of what matters in it

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // maxMappingFile is the largest mapping_file in bytes.
@@ -30,7 +31,7 @@ func NewEncoder(d *Destination) (Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	add := formats.Additions{}
+	add := formats.Additions{APIs: defender.APIs()}
 	for _, f := range d.Fields {
 		add.Fields = append(add.Fields, formats.Pair(f))
 	}

@@ -44,6 +44,8 @@ func parseWith(t *testing.T, text, mapping string) (*Config, error) {
 
 func TestMappingProblemsAreProblemsOfTheConfiguration(t *testing.T) {
 	for _, c := range []struct{ name, text, mapping, want string }{
+		{"mapping's condition on an API that there is not", oneSource + oneDestination + "mapping_file = \"FILE\"\n", `attributes = [{ key = "msg", from = "actor", api = "soap" }]`,
+			`destination[0].mapping_file: msg: no API is named "soap"; there are detections, alerts, `},
 		{"destination's field that the mapping fills", oneSource + oneDestination + "[destination.fields]\nCustomer = \"x\"\nsuser = \"x\"\n", "",
 			"f.toml:11: destination[0].fields.suser: the mapping already fills this key; a mapping file can change it"},
 		{"destination's field with a value of another type", oneSource + oneDestination + "[destination.fields]\ncnt = \"many\"\n", "",

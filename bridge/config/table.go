@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // fieldsOf yields the fields of a table that have a key.
@@ -38,7 +38,7 @@ func valuesOf(f reflect.StructField) (values []string) {
 		case "@formats":
 			values = append(values, Formats()...)
 		case "@apis":
-			values = append(values, formats.APIs()...)
+			values = append(values, defender.APIs()...)
 		default:
 			values = append(values, name)
 		}

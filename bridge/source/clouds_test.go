@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // places of every API in every cloud: Microsoft's pages on the government clouds of Defender for Endpoint and Defender
@@ -45,8 +45,8 @@ func TestEveryAPIIsDescribed(t *testing.T) {
 	for _, a := range apis {
 		names = append(names, a.name)
 	}
-	if want := formats.APIs(); !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(want))) {
-		t.Errorf("this package pulls %v, the configuration knows %v", names, want)
+	if want := defender.APIs(); !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("this package pulls %v, formats/defender reads %v", names, want)
 	}
 }
 

@@ -28,7 +28,7 @@ var ErrEnded = errors.New("the source has come to its end")
 // Options describe a source.
 type Options struct {
 	Name     string // in records, metrics and logs
-	API      string // detections, alerts, graph-alerts, graph-incidents, incidents
+	API      string // one of defender.APIs
 	Cloud    string // public, gcc, gcc-high, dod; "": public
 	Region   string // us, eu, uk; of the detections API only
 	Endpoint string // overrides scheme, host and prefix of the API

@@ -24,8 +24,18 @@ type recordKind struct {
 	known, likely []sign // the same lines, as sets
 }
 
-// recordKinds are the kinds of records, in the order in which their signs are looked for.
+// recordKinds are the kinds of records, in the order in which their signs are looked for. It is the list of APIs that
+// there are: the configuration, a mapping's conditions and the tests of other packages ask APIs.
 var recordKinds = []*recordKind{&detections, &endpointAlerts, &xdrIncidents, &graphAlerts, &graphIncidents}
+
+// APIs returns the names of the APIs whose records Decode reads, as the configuration and a mapping's conditions write
+// them.
+func APIs() (names []string) {
+	for _, k := range recordKinds {
+		names = append(names, string(k.api))
+	}
+	return names
+}
 
 // kindOf returns the kind of an API's records; nil: there is none.
 func kindOf(api API) *recordKind {

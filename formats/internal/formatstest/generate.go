@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/formats"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // pieces are what hostile texts are put together from: every character and word that a reader of some format takes
@@ -43,7 +44,7 @@ func (g *Generator) Next() *formats.Detection {
 		return g.text()
 	})
 	if g.r.IntN(10) > 0 {
-		apis := formats.APIs()
+		apis := defender.APIs()
 		d.API = apis[g.r.IntN(len(apis))]
 		d.Kind = [...]formats.Kind{formats.KindAlert, formats.KindAlert, formats.KindIncident, formats.KindStatus}[g.r.IntN(4)]
 		d.Change = [...]formats.Change{formats.ChangeNew, formats.ChangeUpdate}[g.r.IntN(2)]

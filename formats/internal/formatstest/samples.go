@@ -26,7 +26,7 @@ func Samples(t testing.TB, dir string) (pages []string) {
 		t.Fatal(err)
 	}
 	for _, path := range paths {
-		if slices.Contains(formats.APIs(), apiOf(path)) {
+		if slices.Contains(defender.APIs(), apiOf(path)) {
 			pages = append(pages, path)
 		}
 	}
