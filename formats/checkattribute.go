@@ -261,8 +261,7 @@ func (c *compiler) conditions(m *Attribute, a *attribute) {
 			c.problems.add(m.Key, "no version of %s is named %q; there are %s", c.table.dict.Format, v, strings.Join(c.table.dict.Versions, ", "))
 		}
 	}
-	a.conditional = m.Fresh || len(a.ifAny) > 0 || len(a.unless) > 0 || a.with >= 0 || a.mistyped >= 0 ||
-		len(m.API) > 0 || len(m.Kind) > 0
+	a.conditional = m.Fresh || len(a.ifAny) > 0 || len(a.unless) > 0 || a.with >= 0 || a.mistyped >= 0 || len(m.API) > 0
 }
 
 // earlier finds the index of another key that a condition names; values are made in the order of the table.

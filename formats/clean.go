@@ -80,29 +80,41 @@ func plainRun(s string, delimiter byte) int {
 	return i
 }
 
-// asItIs reports whether a format cleans nothing of s and escapes nothing in it: all of it is printable ASCII without
-// the delimiter and Escapes, and no blank stands at an end.
-func (l *Layout) asItIs(s string) bool {
-	if len(s) == 0 || s[0] == ' ' || s[len(s)-1] == ' ' || l.Escapes[0] == 0 {
-		return false
+// look says what becomes of s in an event. plain: it stays as it is, since all of it is printable ASCII without the
+// delimiter and no blank stands at an end. special: one of Escapes is in it.
+func (l *Layout) look(s string) (plain, special bool) {
+	if len(s) == 0 || s[0] == ' ' || s[len(s)-1] == ' ' {
+		return false, false
 	}
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	b, i := unsafe.Slice(unsafe.StringData(s), len(s)), 0
-	one, two, three := uint64(l.Clean.Delimiter)*ones, uint64(l.Escapes[0])*ones, uint64(l.Escapes[1])*ones
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		x, y, z := w^one, w^two, w^three
-		// As in plainRun; which byte it is does not matter.
-		if ((w-' '*ones)|(w+ones)|w|((x-ones)&^x)|((y-ones)&^y)|((z-ones)&^z))&tops != 0 {
-			return false
+	const ones, lows, tops = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	delimiter, one, two := uint64(l.Clean.Delimiter)*ones, uint64(l.Escapes[0])*ones, uint64(l.Escapes[1])*ones
+	b, others := unsafe.Slice(unsafe.StringData(s), len(s)), uint64(tops)
+	for i := 0; ; i += 8 {
+		w := word(b, i)
+		// Each term has the top bit of a byte set where the byte is above ASCII, above a tilde, below a blank, the
+		// delimiter; sums of two ASCII characters never reach the next byte.
+		if (w|(w+ones)|^(w+(tops-' '*ones))|^((w^delimiter)+lows))&tops != 0 {
+			return false, false
+		}
+		others &= ((w ^ one) + lows) & ((w ^ two) + lows)
+		if i+8 >= len(b) {
+			return true, others != tops
 		}
 	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c < ' ' || c > '~' || c == l.Clean.Delimiter || c == l.Escapes[0] || c == l.Escapes[1] {
-			return false
-		}
+}
+
+// word returns eight bytes of b, those at i if there are as many, else the last ones. What is missing to eight are blanks.
+func word(b []byte, i int) uint64 {
+	switch n := len(b); {
+	case i+8 <= n:
+		return binary.LittleEndian.Uint64(b[i:])
+	case n >= 8:
+		return binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*n-32) | 0x2020202020202020<<(8*n)
+	default:
+		return uint64(b[0]) | uint64(b[n/2])<<(n/2*8) | uint64(b[n-1])<<(8*n-8) | 0x2020202020202020<<(8*n)
 	}
-	return true
 }
 
 func trimBlanks(s string) string {
@@ -186,10 +198,21 @@ func cutText(b []byte, limit int) []byte {
 // only what follows the last pipe of the line. Where such a word is a key that events have, its equals sign becomes the
 // full-width one (U+FF1D). Before from the value is already guarded.
 func (t *Table) guard(arena []byte, start, from int) []byte {
+	for i := t.imitation(arena, start, from); i >= 0; i = t.imitation(arena, start, i+1) {
+		const wide = "\uff1d"
+		arena = append(arena, wide[1:]...)
+		copy(arena[i+len(wide):], arena[i+1:])
+		copy(arena[i:], wide)
+	}
+	return arena
+}
+
+// imitation returns where from from on the equals sign of the next such pair stands, -1: nowhere.
+func (t *Table) imitation(arena []byte, start, from int) int {
 	for i := from; ; i++ {
 		n := bytes.IndexByte(arena[i:], '=')
 		if n < 0 {
-			return arena
+			return -1
 		}
 		i += n
 		word := i
@@ -197,10 +220,7 @@ func (t *Table) guard(arena []byte, start, from int) []byte {
 			word--
 		}
 		if word > start && (arena[word-1] == ' ' || arena[word-1] == '|') && t.guarded[string(arena[word:i])] {
-			const wide = "\uff1d"
-			arena = append(arena, wide[1:]...)
-			copy(arena[i+len(wide):], arena[i+1:])
-			copy(arena[i:], wide)
+			return i
 		}
 	}
 }

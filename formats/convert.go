@@ -144,6 +144,8 @@ func appendMAC(dst []byte, text string) ([]byte, fit) {
 const (
 	leastMillis = 1_000_000_000_000
 	mostMillis  = 9_999_999_999_999
+
+	millisDigits = 13
 )
 
 func appendMillis(dst []byte, t time.Time) ([]byte, fit) {

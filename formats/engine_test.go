@@ -47,9 +47,15 @@ func TestPlainText(t *testing.T) {
 			if got := plainRun(s, '^'); got != run {
 				t.Errorf("%q: the first %d bytes are plain", s, got)
 			}
-			want := run == len(text) && c != '\\' && c != '=' && (c != ' ' || 0 < at && at < len(text)-1)
-			if got := layout.asItIs(s); got != want {
-				t.Errorf("%q stays as it is: %v", s, got)
+			for from := range at + 1 {
+				for to := at + 1; to <= len(text); to++ {
+					s := s[from:to]
+					plain := run == len(text) && s[0] != ' ' && s[len(s)-1] != ' '
+					special := plain && (c == '\\' || c == '=')
+					if gotPlain, gotSpecial := layout.look(s); gotPlain != plain || gotSpecial != special {
+						t.Errorf("%q: plain %v, special %v", s, gotPlain, gotSpecial)
+					}
+				}
 			}
 		}
 	}

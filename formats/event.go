@@ -42,18 +42,7 @@ func (t *Table) Make(d *Detection) *Event {
 	for _, set := range t.entities {
 		e.choice = append(e.choice, chooseGroup(set, d))
 	}
-	last := -1
-	for k := range t.probes {
-		p := &t.probes[k]
-		i := int(p.attr)
-		if i == last || !p.always && emptyAt(d, p.kind, p.offset) {
-			continue
-		}
-		if last = i; p.direct && e.addDirect(p) {
-			continue
-		}
-		e.evaluate(i, &t.attrs[i])
-	}
+	e.fill()
 	for _, p := range d.Extra {
 		e.addExtra(p)
 	}
@@ -80,11 +69,8 @@ func chooseGroup(set [][]Field, d *Detection) int8 {
 	return -1
 }
 
-// evaluate makes the value of one attribute, if it has one.
+// evaluate makes the value of one attribute whose conditions are met, if it has one.
 func (e *Event) evaluate(i int, a *attribute) {
-	if a.conditional && !e.applies(a) {
-		return
-	}
 	start := len(e.arena)
 	fragment, bad := e.read(a)
 	n := len(e.arena) - start
@@ -135,7 +121,6 @@ func (e *Event) applies(a *attribute) bool {
 		a.with >= 0 && !e.present.has(a.with) ||
 		a.mistyped >= 0 && !e.mistyped.has(a.mistyped) ||
 		len(a.api) > 0 && !contains(a.api, e.d.API) ||
-		len(a.kinds) > 0 && !contains(a.kinds, string(e.d.Kind)) ||
 		len(a.ifAny) > 0 && !anyOf(a.ifAny, e.d) ||
 		len(a.unless) > 0 && anyOf(a.unless, e.d) {
 		return false

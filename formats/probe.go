@@ -1,55 +1,201 @@
 package formats
 
-import "unsafe"
+import (
+	"math/bits"
+	"time"
+	"unsafe"
+)
 
-// probe asks whether the field at an offset of a detection has a value that an attribute may take. A table's probes
-// stand in one row of memory, in the order of its attributes, so that an event costs next to nothing for the many keys
-// that it does not have.
+// probe asks whether one source of an attribute has a value. Most sources are empty in any one detection, and most of the
+// others give a text or a time that goes into the event as it is: those values are made here, with no more than a look
+// at them. What a probe cannot do, Event.evaluate does.
 type probe struct {
-	offset uintptr
-	attr   int16
-	kind   FieldType
-	always bool // the attribute may have a value although its fields have none
-
-	// direct: the attribute is the text of the first of its fields that has one, without conditions. Most texts need
-	// neither cleaning nor escaping, and are taken with no more than a look.
-	direct bool
-	max    int
-	before string
+	attr        int16
+	choice      int16 // index into Table.entities
+	entity      int8  // as in source; -1: none
+	how         shortcut
+	kind        FieldType
+	conditional bool
+	offset      uintptr
+	max         int
+	before      string
+	flag        *[2]string // what a flag that is false, true becomes
 }
 
-func compileProbes(t *Table) []probe {
-	var all []probe
+// shortcut is how a probe makes the value of its attribute.
+type shortcut uint8
+
+const (
+	noShortcut shortcut = iota // Event.evaluate makes it, whatever its sources have
+	notDirect                  // Event.evaluate makes it, if the field has a value
+	directText                 // the text of the field
+	directTime                 // the time of the field in milliseconds
+	directFlag                 // one of two texts
+)
+
+// probes are what a table asks of a detection, in the order of its attributes. The answers are gathered first, as bits,
+// so that an event costs next to nothing for the many keys that it does not have.
+type probes struct {
+	list    []probe
+	lengths []uintptr   // of each probe: where in a detection the length of its text or list stands
+	always  []uint64    // bits of the probes whose field has no length: they are looked at each time
+	kinds   [4][]uint64 // bits of the probes for events of a kind: see kindAt
+}
+
+// kindAt returns the place of a kind of event in probes.kinds.
+func kindAt(k Kind) int {
+	switch k {
+	case KindAlert:
+		return 0
+	case KindIncident:
+		return 1
+	case KindStatus:
+		return 2
+	}
+	return 3
+}
+
+func compileProbes(t *Table) *probes {
+	all := &probes{}
 	for i := range t.attrs {
-		if i != t.shortenedIndex {
-			all = append(all, t.attrs[i].probes(int16(i))...)
+		a := &t.attrs[i]
+		for j := range a.sources {
+			p := probe{attr: int16(i), choice: int16(a.entity), entity: a.sources[j].entity, conditional: a.conditional, max: a.max, before: a.before}
+			p.shorten(t, a, &a.sources[j])
+			if all.add(p, a); p.how == noShortcut {
+				break
+			}
 		}
 	}
 	return all
 }
 
-func (a *attribute) probes(attr int16) (all []probe) {
-	for _, s := range a.sources {
-		switch s.kind {
-		case fromText, fromList, fromTime, fromFlag:
-			all = append(all, probe{attr: attr, kind: s.field.kind, offset: s.field.offset, max: a.max, before: a.before,
-				direct: s.kind == fromText && a.kind == ValueText && s.entity < 0 && a.words == nil && a.longerThan == 0 && !a.conditional && !a.all && !a.header})
-		default: // not of a field; and a record without severity counts as unknown
-			return []probe{{attr: attr, always: true}}
-		}
+// shorten finds out how the attribute's value is made when s is the first of its sources that has one.
+func (p *probe) shorten(t *Table, a *attribute, s *source) {
+	switch s.kind {
+	case fromText, fromList, fromTime, fromFlag:
+		p.kind, p.offset, p.how = s.field.kind, s.field.offset, notDirect
+	default: // not of a field; and a record without severity counts as unknown
+		return
 	}
-	return all
+	switch {
+	case a.all || t.layout.Escapes[0] == 0:
+	case s.kind == fromText && a.kind == ValueText && a.words == nil:
+		p.how = directText
+	case s.kind == fromTime && a.kind == ValueTime && a.longerThan == 0 && a.max >= millisDigits:
+		p.how = directTime
+	case s.kind == fromFlag && a.longerThan == 0 && !a.header:
+		var words [2]string
+		for i, text := range [...]string{"false", "true"} {
+			if a.words != nil {
+				text = translate(a.words, text)
+			}
+			if a.kind != ValueText {
+				typed, _ := appendTyped(nil, a.kind, text)
+				text = string(typed)
+			}
+			if plain, special := t.layout.look(text); !plain || special || len(text) > a.max {
+				return
+			}
+			words[i] = text
+		}
+		p.how, p.flag = directFlag, &words
+	}
 }
 
-// addDirect adds the text of a direct probe, if it stays as it is.
-func (e *Event) addDirect(p *probe) bool {
-	text := *(*string)(unsafe.Add(unsafe.Pointer(e.d), p.offset))
-	if len(text) > p.max || !e.table.layout.asItIs(text) {
-		return false
+func (all *probes) add(p probe, a *attribute) {
+	word, bit := len(all.list)/64, uint64(1)<<(len(all.list)%64)
+	if bit == 1 {
+		all.always = append(all.always, 0)
+		for k := range all.kinds {
+			all.kinds[k] = append(all.kinds[k], 0)
+		}
 	}
-	i, size := int(p.attr), len(p.before)+len(text)
-	e.present.add(i)
-	e.total += size
-	e.values = append(e.values, eventValue{attr: i, size: size, before: p.before, text: unsafe.Slice(unsafe.StringData(text), len(text))})
+	length := p.offset + unsafe.Sizeof("")/2 // the second word of strings and slices
+	if p.how == noShortcut || p.kind != TypeText && p.kind != TypeList {
+		length = unsafe.Offsetof(Detection{}.API) + unsafe.Sizeof("")/2
+		all.always[word] |= bit
+	}
+	for _, kind := range [...]Kind{KindAlert, KindIncident, KindStatus, ""} {
+		if len(a.kinds) == 0 || contains(a.kinds, string(kind)) {
+			all.kinds[kindAt(kind)][word] |= bit
+		}
+	}
+	all.list, all.lengths = append(all.list, p), append(all.lengths, length)
+}
+
+// found returns the bits of those of 64 probes whose attributes may have a value.
+func (all *probes) found(word, kind int, d *Detection) (bits uint64) {
+	lengths := all.lengths[64*word:]
+	lengths = lengths[:min(64, len(lengths))]
+	for _, at := range lengths {
+		n := *(*int)(unsafe.Add(unsafe.Pointer(d), at))
+		bits = bits>>1 | uint64(-n)&(1<<63) // without a branch, which could not be foretold
+	}
+	return (bits>>(64-len(lengths)) | all.always[word]) & all.kinds[kind][word]
+}
+
+// fill makes the values of all attributes.
+func (e *Event) fill() {
+	t, last := e.table, int16(-1)
+	kind := kindAt(e.d.Kind)
+	for word := range t.probes.always {
+		for found := t.probes.found(word, kind, e.d); found != 0; found &= found - 1 {
+			p := &t.probes.list[64*word+bits.TrailingZeros64(found)]
+			if p.attr == last || p.entity >= 0 && e.choice[p.choice] != p.entity {
+				continue
+			}
+			if p.kind != TypeText && p.how != noShortcut && emptyAt(e.d, p.kind, p.offset) {
+				continue
+			}
+			last = p.attr
+			a := &t.attrs[last]
+			if p.conditional && !e.applies(a) || p.how >= directText && e.addDirect(p, a) {
+				continue
+			}
+			e.evaluate(int(last), a)
+		}
+	}
+}
+
+// addDirect makes the value of a probe with a shortcut, if it can be taken.
+func (e *Event) addDirect(p *probe, a *attribute) bool {
+	at := unsafe.Add(unsafe.Pointer(e.d), p.offset)
+	v := eventValue{attr: int(p.attr), before: p.before}
+	switch p.how {
+	case directText:
+		text := *(*string)(at)
+		plain, special := e.table.layout.look(text)
+		if !plain || len(text) > p.max {
+			return false
+		}
+		if len(text) <= a.longerThan {
+			return true
+		}
+		v.text = unsafe.Slice(unsafe.StringData(text), len(text))
+		if special || a.header {
+			if e.table.guarded != nil && e.table.imitation(v.text, 0, 0) >= 0 {
+				return false
+			}
+			v.header = a.header
+			e.present.add(v.attr)
+			e.add(v)
+			return true
+		}
+	case directTime:
+		start := len(e.arena)
+		var how fit
+		if e.arena, how = appendMillis(e.arena, *(*time.Time)(at)); how != fits {
+			return false
+		}
+		v.text = e.arena[start:]
+	case directFlag:
+		text := p.flag[*(*Flag)(at)-FlagFalse]
+		v.text = unsafe.Slice(unsafe.StringData(text), len(text))
+	}
+	e.present.add(v.attr)
+	v.size = len(v.before) + len(v.text)
+	e.total += v.size
+	e.values = append(e.values, v)
 	return true
 }

@@ -32,7 +32,7 @@ type Table struct {
 	dict     *Dictionary
 	layout   Layout
 	attrs    []attribute // entries in order; the name of the header, if the format has one, is the last
-	probes   []probe
+	probes   *probes
 	index    map[string]int
 	objects  map[string]bool // JSON: names of objects, which cannot be values as well
 	entities [][][]Field     // sets of alternative groups of fields, shared by attributes
@@ -65,7 +65,7 @@ type attribute struct {
 	header     bool
 	priority   byte
 
-	conditional bool // any of the conditions below is set
+	conditional bool // any of the conditions below is set, besides kinds
 	ifAny       []source
 	unless      []source
 	with        int // index of an earlier attribute, -1: none
