@@ -76,7 +76,7 @@ func (has sign) api() (api API, legacy, ok bool) {
 	return Unknown, false, false
 }
 
-// look notes whether the value that begins at i is what a sign needs. Of two members of one name the last one counts.
+// look notes whether the value that begins at i is what a sign needs.
 func (s *scanner) look(i int, of signOf) {
 	said := false
 	switch rest := s.b[i:]; {
@@ -89,6 +89,11 @@ func (s *scanner) look(i int, of signOf) {
 		end := s.scalar(i, &text)
 		said = text != "" || end < 0 && at(rest, 0) == '"' // which the library reads
 	}
+	s.note(of, said)
+}
+
+// note notes whether a member is what a sign needs. Of two members of one name the last one counts.
+func (s *scanner) note(of signOf, said bool) {
 	if s.signs &^= of.bit; said {
 		s.signs |= of.bit
 	}

@@ -94,14 +94,15 @@ func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemLis
 
 // spare keeps a member for the list of details unless one of the values that fields hold is the same.
 func (s *scanner) spare(name string, value text, held ...string) {
+	if !s.whole || value == "" {
+		return
+	}
 	for _, h := range held {
-		if strings.EqualFold(string(value), h) {
+		if string(value) == h || strings.EqualFold(string(value), h) {
 			return
 		}
 	}
-	if s.whole && value != "" {
-		s.spares = append(s.spares, formats.Pair{Key: name, Value: string(value)})
-	}
+	s.spares = append(s.spares, formats.Pair{Key: name, Value: string(value)})
 }
 
 // first returns the first text that says something.

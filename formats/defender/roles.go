@@ -209,8 +209,9 @@ func (e *piece) appendIdentity(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, 0)
 		}
-		dst = append(dst, part...)
-		said = said || part != ""
+		if part != "" {
+			dst, said = append(dst, part...), true
+		}
 	}
 	if !said {
 		return dst[:start]

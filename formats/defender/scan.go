@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
@@ -15,7 +16,8 @@ const maxDepth = 64
 
 // blank returns the index of the first byte from i on that is no white space.
 func blank(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+	const space = 1<<' ' | 1<<'\n' | 1<<'\r' | 1<<'\t'
+	for i < len(b) && b[i] <= ' ' && uint64(space)>>b[i]&1 != 0 {
 		i++
 	}
 	return i
@@ -60,11 +62,11 @@ func stringEnd(b []byte, i int) (end int, escaped bool) {
 // ASCII. It looks at eight bytes at a time.
 func plainEnd(b []byte, i int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for i+8 <= len(b) {
+	for len(b)-i >= 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^('"'*ones), w^('\\'*ones)
-		// Each term has the top bit of a byte set where the byte is such a one; above the lowest it may err.
-		found := (w | (w - ' '*ones) | (quote - ones) | (slash - ones)) & tops
+		// Each term has the top bit of a byte set where the byte is such a one; above the lowest it may err. With its
+		// second bit turned over, a quote is the one byte besides the control characters that is below 0x21.
+		found := (w | (w ^ 2*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) & tops
 		// A byte at or above 0x80 is found whatever the terms say; below it the borrows are exact for the lowest.
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
@@ -118,14 +120,12 @@ func hexRune(b []byte, i int) (r rune) {
 
 // appendUnescaped appends a string that stringEnd has accepted.
 func appendUnescaped(dst, b []byte) []byte {
-	for i := 0; i < len(b); {
-		from := i
-		for i < len(b) && b[i] != '\\' {
-			i++
+	for {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return append(dst, b...)
 		}
-		if dst = append(dst, b[from:i]...); i == len(b) {
-			break
-		}
+		dst = append(dst, b[:i]...)
 		switch c := b[i+1]; c {
 		case 'b':
 			dst = append(dst, '\b')
@@ -148,9 +148,8 @@ func appendUnescaped(dst, b []byte) []byte {
 		default:
 			dst = append(dst, c)
 		}
-		i += 2
+		b = b[i+2:]
 	}
-	return dst
 }
 
 // skip returns the index behind the value that begins at i.

@@ -175,10 +175,19 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 		}
 		if f != nil {
 			last = f.id
-			if f.sign.bit != 0 && s.depth == 1 && !s.whole {
-				s.look(i, f.sign)
+			value, to := i, unsafe.Add(p, f.offset)
+			if f.kind == kindText {
+				i = s.scalar(i, (*string)(to))
+			} else {
+				i = s.field(i, f, to)
 			}
-			i = s.field(i, f, unsafe.Add(p, f.offset))
+			switch {
+			case f.sign.bit == 0 || s.depth > 1 || s.whole:
+			case f.kind == kindText && f.sign.kind == kindText:
+				s.note(f.sign, *(*string)(to) != "")
+			default:
+				s.look(value, f.sign)
+			}
 		}
 		if i < 0 {
 			return refused
@@ -318,10 +327,12 @@ func (s *scanner) scalar(i int, to *string) int {
 	*to = ""
 	switch c := at(b, i); c {
 	case '"':
-		start := i + 1
-		end, escaped := stringEnd(b, start)
-		if end < 0 {
-			return refused
+		start, escaped := i+1, false
+		end := plainEnd(b, start)
+		if at(b, end) != '"' {
+			if end, escaped = stringEnd(b, end); end < 0 {
+				return refused
+			}
 		}
 		one := b[start:end]
 		if escaped {

@@ -106,15 +106,15 @@ func (o *object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // appendLower appends s in lower case.
 func appendLower(dst []byte, s string) []byte {
-	for i := range len(s) {
-		c := s[i]
+	start := len(dst)
+	dst = append(dst, s...)
+	for i, c := range dst[start:] {
 		switch {
 		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
+			dst[start+i] = c + 'a' - 'A'
 		case c >= utf8.RuneSelf:
-			return append(dst[:len(dst)-i], strings.ToLower(s)...)
+			return append(dst[:start], strings.ToLower(s)...)
 		}
-		dst = append(dst, c)
 	}
 	return dst
 }
@@ -182,11 +182,10 @@ var timeForms = map[byte][2]string{
 // parseTime reads a time; ok is false when s is none. The year 1 stands for none.
 func parseTime(s string) (t time.Time, ok bool) {
 	const day = len("2006-01-02")
-	s = strings.TrimSpace(s)
 	if t, ok := utcTime(s); ok {
 		return t, true
 	}
-	if len(s) <= day {
+	if s = strings.TrimSpace(s); len(s) <= day {
 		return time.Time{}, false
 	}
 	form := timeForms[s[day]][0]
@@ -210,32 +209,37 @@ func utcTime(s string) (t time.Time, ok bool) {
 	if len(s) < len(form) {
 		return t, false
 	}
-	number := func(from, to int) (n int) {
-		for _, c := range []byte(s[from:to]) {
-			if ok = ok && '0' <= c && c <= '9'; ok {
-				n = 10*n + int(c-'0')
-			}
-		}
-		return n
+	if s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return t, false
 	}
-	ok = s[4] == '-' && s[7] == '-' && s[10] == 'T' && s[13] == ':' && s[16] == ':'
-	year, month, day := number(0, 4), number(5, 7), number(8, 10)
-	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
+	year, month, day := number(s[0:4]), number(s[5:7]), number(s[8:10])
+	hour, minute, second := number(s[11:13]), number(s[14:16]), number(s[17:19])
 	nanoseconds := 0
-	if digits := len(s) - len(form) - 1; digits >= 1 && digits <= 9 {
-		ok = ok && s[len(form)] == '.'
-		nanoseconds = number(len(form)+1, len(s))
+	if digits := len(s) - len(form) - 1; digits >= 1 && digits <= 9 && s[len(form)] == '.' {
+		nanoseconds = number(s[len(form)+1:])
 		for ; digits < 9; digits++ {
 			nanoseconds *= 10
 		}
 	} else if digits >= 0 {
 		return t, false
 	}
-	if !ok || year <= 1 || hour > 23 || minute > 59 || second > 59 {
+	if year <= 1 || month < 1 || month > 12 || day < 1 || min(hour, minute, second, nanoseconds) < 0 || hour > 23 || minute > 59 || second > 59 {
 		return t, false
 	}
 	t = time.Date(year, time.Month(month), day, hour, minute, second, nanoseconds, time.UTC)
-	return t, t.Day() == day && int(t.Month()) == month
+	return t, day <= 28 || t.Day() == day
+}
+
+// number reads decimal digits, -1 for anything else.
+func number(digits string) (n int) {
+	for i := range len(digits) {
+		c := digits[i] - '0'
+		if c > 9 {
+			return -1
+		}
+		n = 10*n + int(c)
+	}
+	return n
 }
 
 // moment reads a time field; one that is no time is a problem.
