@@ -41,7 +41,7 @@ func (e *Event) Fit(budget int) {
 			}
 		},
 		func(v *eventValue, a *attribute, over int) {
-			if a.kind == ValueText && !a.whole && !a.hash && !v.fragment {
+			if a.kind == ValueText && !a.whole && !a.hash {
 				e.cut(v, leastText, over)
 			}
 		},
@@ -79,33 +79,40 @@ func (e *Event) attributeOf(v *eventValue) *attribute {
 // over returns by how many bytes the event is too long.
 func (e *Event) over(budget int) int { return e.total + e.listSize() - budget }
 
-// cut shortens v by about over bytes, to no less than least.
+// cut shortens v by about over bytes, to no less than least. An array cannot be cut.
 func (e *Event) cut(v *eventValue, least, over int) {
-	had := len(v.text)
-	if had <= least {
+	had := v.to - v.from
+	if had <= least || v.fragment {
 		return
 	}
 	listed := e.listSize()
 	e.noteValue(v)
 	// The list of shortened keys may just have grown: that has to be made up for as well.
 	want := max(least, had-over-(e.listSize()-listed))
-	start := len(e.arena)
-	e.arena = append(e.arena, v.text...)
-	v.text = cutText(e.arena[start:], want)
-	e.resize(v)
+	from := e.body
+	if v.apart {
+		from = e.arena
+	}
+	text := from[v.from:v.to]
+	v.from, v.apart = len(e.arena), true
+	e.arena = append(e.arena, text...)
+	e.arena = e.arena[:v.from+len(cutText(e.arena[v.from:], want))]
+	v.to = len(e.arena)
+	e.total -= v.size
+	e.write(v, e.beforeOf(v))
 }
 
 func (e *Event) drop(v *eventValue) {
-	v.text = nil
 	e.total -= v.size
 	v.size = 0
 	e.noteValue(v)
 }
 
-func (e *Event) resize(v *eventValue) {
-	e.total -= v.size
-	v.size = e.measure(v)
-	e.total += v.size
+func (e *Event) beforeOf(v *eventValue) string {
+	if v.attr < 0 {
+		return e.table.extra.before(e.table, e.keyOf(v))
+	}
+	return e.table.attrs[v.attr].before
 }
 
 func (e *Event) keyOf(v *eventValue) string {
@@ -156,18 +163,18 @@ func (e *Event) listSize() int {
 	return len(a.before) + min(e.listed-1, a.max) // no comma stands before the first name
 }
 
-// ShortenedKey returns the key that lists what was cut or dropped as it is written, as Pair does; ok is false
-// when there is nothing to list.
-func (e *Event) ShortenedKey() (before string, ok bool) {
+// shortenedKey returns what is written before the list of what was cut or dropped; ok is false when there is nothing to
+// list.
+func (e *Event) shortenedKey() (before string, ok bool) {
 	if e.listSize() == 0 {
 		return "", false
 	}
 	return e.table.attrs[e.table.shortenedIndex].before, true
 }
 
-// EachShortened calls f with the keys to list, in the order of the table, as long as they fit into the list's
+// eachShortened calls f with the keys to list, in the order of the table, as long as they fit into the list's
 // maximum; it ends with "..." when not all do.
-func (e *Event) EachShortened(f func(key string)) {
+func (e *Event) eachShortened(f func(key string)) {
 	room := e.table.attrs[e.table.shortenedIndex].max - len(ellipsis) - e.table.layout.NameCost
 	all := e.listed <= room
 	visit := func(key string) bool {

@@ -102,6 +102,10 @@ func (c *compiler) nameAttribute() {
 	if len(c.mapping.Header.Name) == 0 {
 		return
 	}
+	if c.table.layout.AppendHeader == nil {
+		c.problems.add("header.name", "only the header of CEF has a name")
+		return
+	}
 	c.table.nameIndex = len(c.table.attrs)
 	c.table.attrs = append(c.table.attrs, attribute{
 		key: "name", header: true, priority: 'A', max: 512, short: 200, kind: ValueText, join: ",",

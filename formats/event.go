@@ -6,31 +6,33 @@ import (
 	"sync"
 )
 
-// Event is one event in the making: the values of one detection, cleaned, typed and not yet escaped, in the order of
-// the table. Get one with Table.Make, write it, give it back with Release. Nothing of it may be kept after that.
+// Event is one event in the making: the values of one detection, cleaned and typed, in the order of the table, each
+// written down as soon as it is made. Get one with Table.Make, hold it to a size with Fit, write it, give it back with
+// Release. Nothing of it may be kept after that.
 type Event struct {
 	table  *Table
 	d      *Detection
 	values []eventValue
 	extras []string // keys of pairs of Detection.Extra
-	arena  []byte   // the values that are not as d has them, one after the other
+	body   []byte   // the pairs as they are written; what was cut is written anew at its end
+	arena  []byte   // values in the making, and those that are written otherwise than as they are
 	choice []int8   // chosen group of each of Table.entities, -1: none has a value
 
 	present, shortened, mistyped keySet
 	shortenedExtra               []string // keys of Detection.Extra that were cut or dropped
-	total                        int      // bytes of all pairs as written, without the list of shortened keys
+	total                        int      // bytes of all pairs, without the list of shortened keys
 	listed                       int      // bytes of the names in that list
 	listDropped                  bool
 }
 
 // eventValue is one value of an event.
 type eventValue struct {
-	attr     int    // index into Table.attrs; below zero, -1-i: the i-th of Event.extras
-	size     int    // bytes it takes in the event with what is before it; 0: dropped
-	before   string // what is written before it
-	text     []byte // in the arena or in the detection: never written to
-	header   bool   // it is the name in the header
-	fragment bool   // JSON that is already written: an array or a boolean
+	attr     int  // index into Table.attrs; below zero, -1-i: the i-th of Event.extras
+	at, size int  // where in Event.body the pair stands, and its bytes; no bytes: dropped
+	from, to int  // where the value itself stands, not escaped: in Event.arena if apart, else in Event.body
+	apart    bool // see from, to
+	header   bool // it is the name in the header
+	fragment bool // JSON that is already written: an array or a boolean
 }
 
 var events = sync.Pool{New: func() any { return new(Event) }}
@@ -38,7 +40,7 @@ var events = sync.Pool{New: func() any { return new(Event) }}
 // Make takes from d what the table asks for. Release gives the memory back.
 func (t *Table) Make(d *Detection) *Event {
 	e := events.Get().(*Event)
-	*e = Event{table: t, d: d, values: e.values[:0], extras: e.extras[:0], arena: e.arena[:0], choice: e.choice[:0]}
+	*e = Event{table: t, d: d, values: e.values[:0], extras: e.extras[:0], body: e.body[:0], arena: e.arena[:0], choice: e.choice[:0]}
 	for _, set := range t.entities {
 		e.choice = append(e.choice, chooseGroup(set, d))
 	}
@@ -52,8 +54,8 @@ func (t *Table) Make(d *Detection) *Event {
 // Release gives the event's memory back for the next one.
 func (e *Event) Release() {
 	e.d, e.table = nil, nil
-	clear(e.values)
-	if cap(e.arena) < 1<<20 {
+	clear(e.extras)
+	if cap(e.arena)+cap(e.body) < 1<<20 {
 		events.Put(e)
 	}
 }
@@ -95,25 +97,31 @@ func (e *Event) evaluate(i int, a *attribute) {
 		}
 	}
 	e.present.add(i)
-	e.add(eventValue{attr: i, before: a.before, text: e.arena[start:], header: a.header, fragment: fragment})
+	e.add(eventValue{attr: i, from: start, header: a.header, fragment: fragment}, a.before)
 }
 
-// add adds a value.
-func (e *Event) add(v eventValue) {
-	v.size = e.measure(&v)
-	e.total += v.size
+// add adds a value that stands at the end of the arena.
+func (e *Event) add(v eventValue, before string) {
+	v.to, v.apart = len(e.arena), true
+	e.write(&v, before)
 	e.values = append(e.values, v)
 }
 
-// measure returns what v takes in the event as it is written.
-func (e *Event) measure(v *eventValue) int {
+// write writes a value of the arena as it stands in the event, with what is before it.
+func (e *Event) write(v *eventValue, before string) {
+	v.at = len(e.body)
+	e.body = append(e.body, before...)
+	text := e.arena[v.from:v.to]
 	switch {
 	case v.fragment:
-		return len(v.before) + len(v.text)
+		e.body = append(e.body, text...)
 	case v.header:
-		return len(v.before) + e.table.layout.EscapedHeader(v.text)
+		e.body = e.table.layout.AppendHeader(e.body, text)
+	default:
+		e.body = e.table.layout.AppendValue(e.body, text)
 	}
-	return len(v.before) + e.table.layout.Escaped(v.text)
+	v.size = len(e.body) - v.at
+	e.total += v.size
 }
 
 func (e *Event) applies(a *attribute) bool {
@@ -286,26 +294,51 @@ func appendHash(dst, value []byte, limit int) []byte {
 	return append(append(dst, prefix...), digits[:min(len(digits), limit-len(prefix))]...)
 }
 
-// Name returns the name for the header, "" when d has none.
+// Name returns the name for the header as it is written, "" when d has none.
 func (e *Event) Name() []byte {
 	for i := len(e.values) - 1; i >= 0; i-- {
-		if v := &e.values[i]; v.header && v.size > 0 {
-			return v.text
+		if v := &e.values[i]; v.header {
+			return e.pair(v)
 		}
 	}
 	return nil
 }
 
-// Len returns the number of pairs that Pair may be asked for.
-func (e *Event) Len() int { return len(e.values) }
+// pair returns what v takes in the event.
+func (e *Event) pair(v *eventValue) []byte { return e.body[v.at : v.at+v.size] }
 
-// Pair returns the i-th pair: what is written before its value, a separator at its beginning (see Layout), and the value,
-// cleaned and not escaped, which is valid until Release. plain is true when nothing in the value has to be escaped; ok
-// is false for a pair that the budget dropped.
-func (e *Event) Pair(i int) (before string, value []byte, plain, ok bool) {
-	v := &e.values[i]
-	if v.size == 0 || v.header {
-		return "", nil, false, false
+// AppendPairs appends all pairs and the list of what was shortened, without the separator at the beginning of the first.
+func (e *Event) AppendPairs(dst []byte) []byte {
+	start := len(dst)
+	from, to := 0, 0 // pairs that stand one behind the other
+	for i := range e.values {
+		v := &e.values[i]
+		switch {
+		case v.header || v.size == 0:
+		case v.at == to:
+			to += v.size
+		default:
+			dst = appendPairs(dst, e.body[from:to], start)
+			from, to = v.at, v.at+v.size
+		}
 	}
-	return v.before, v.text, v.size == len(v.before)+len(v.text), true
+	dst = appendPairs(dst, e.body[from:to], start)
+	if before, ok := e.shortenedKey(); ok {
+		dst = appendPairs(dst, before, start)
+		e.eachShortened(func(name string) {
+			if dst[len(dst)-1] != '=' {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, name...)
+		})
+	}
+	return dst
+}
+
+// appendPairs appends pairs to those that began at start.
+func appendPairs[T string | []byte](dst []byte, pairs T, start int) []byte {
+	if len(dst) == start && len(pairs) > 0 {
+		pairs = pairs[1:]
+	}
+	return append(dst, pairs...)
 }

@@ -92,11 +92,11 @@ func NewJSON(o JSONOptions) (*JSON, error) {
 		o.Mapping = DefaultJSONMapping()
 	}
 	table, err := Compile(o.Mapping, o.Additions, jsonDictionary(), "1", Layout{
-		Clean:    Cleaning{KeepControls: true},
-		Before:   func(key, _, _ string) string { return `,"` + key[strings.LastIndexByte(key, '.')+1:] + `":` },
-		Escaped:  func(value []byte) int { return len(`""`) + jsonStringLen(value) },
-		NameCost: 3,
-		JSON:     true,
+		Clean:       Cleaning{KeepControls: true},
+		Before:      func(key, _, _ string) string { return `,"` + key[strings.LastIndexByte(key, '.')+1:] + `":` },
+		AppendValue: appendJSONString[[]byte],
+		NameCost:    3,
+		JSON:        true,
 	})
 	if err != nil {
 		return nil, err
@@ -180,9 +180,9 @@ func (j *JSON) AppendEvent(dst []byte, d *Detection, budget int) ([]byte, Loss) 
 	if !j.omitRaw && len(d.Raw) > 0 {
 		dst = e.appendRaw(dst, d.Raw, budget-(len(dst)-start))
 	}
-	if before, ok := e.ShortenedKey(); ok {
+	if before, ok := e.shortenedKey(); ok {
 		dst = append(appendMember(dst, before), '[')
-		e.EachShortened(func(name string) {
+		e.eachShortened(func(name string) {
 			if dst[len(dst)-1] != '[' {
 				dst = append(dst, ',')
 			}
@@ -237,12 +237,7 @@ func (e *Event) appendObjects(dst []byte) []byte {
 		}
 		dst = switchObject(dst, open, object)
 		open = object
-		dst = appendMember(dst, v.before)
-		if v.fragment {
-			dst = append(dst, v.text...)
-		} else {
-			dst = appendJSONString(dst, v.text)
-		}
+		dst = appendMember(dst, e.pair(v))
 	}
 	return switchObject(dst, open, "")
 }
@@ -257,7 +252,7 @@ func switchObject(dst []byte, open, next string) []byte {
 		rest := next[len(open):]
 		rest = strings.TrimPrefix(rest, ".")
 		name, _, _ := strings.Cut(rest, ".")
-		dst = append(appendMember(dst, `,"`, name, `":`), '{')
+		dst = append(append(appendMember(dst, `,"`), name...), `":{`...)
 		if open != "" {
 			open += "."
 		}
@@ -268,12 +263,9 @@ func switchObject(dst []byte, open, next string) []byte {
 
 // appendMember appends what begins a member, without the comma at its beginning when the member is the first of its
 // object.
-func appendMember(dst []byte, before ...string) []byte {
+func appendMember[T string | []byte](dst []byte, member T) []byte {
 	if dst[len(dst)-1] == '{' {
-		before[0] = before[0][1:]
+		member = member[1:]
 	}
-	for _, part := range before {
-		dst = append(dst, part...)
-	}
-	return dst
+	return append(dst, member...)
 }

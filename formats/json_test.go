@@ -93,6 +93,18 @@ func TestJSONBudget(t *testing.T) {
 	})
 }
 
+// A list has no short form: half an array is no JSON.
+func TestJSONListIsNotCut(t *testing.T) {
+	e, problems := compile(t, "json", `attributes = [{ key = "tags", from = "tags", short = 20 }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	event, loss := e.AppendEvent(nil, &formats.Detection{ID: "1", Tags: slices.Repeat([]string{"tag"}, 200)}, 512)
+	if !json.Valid(event) || !slices.Equal(loss.Shortened, []string{"tags"}) {
+		t.Errorf("lost %v: %s", loss.Shortened, event)
+	}
+}
+
 func FuzzJSON(f *testing.F) {
 	for i, s := range formatstest.Hostile() {
 		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))

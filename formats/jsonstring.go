@@ -40,34 +40,6 @@ func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
-// jsonStringLen returns how many bytes appendJSONString appends for a cleaned text, without the quotes.
-func jsonStringLen(s []byte) int {
-	n := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			i++
-			switch {
-			case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
-				n += 2
-			case c < ' ' || c == 0x7f:
-				n += 6
-			default:
-				n++
-			}
-			continue
-		}
-		r, size := utf8.DecodeRune(s[i:])
-		i += size
-		if escapesInJSON(r) {
-			n += 6
-		} else {
-			n += utf8.RuneLen(r)
-		}
-	}
-	return n
-}
-
 // decodeRune decodes the first character of s; the short copy never leaves the stack.
 func decodeRune[T string | []byte](s T) (rune, int) {
 	return utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))

@@ -83,6 +83,7 @@ func TestProblems(t *testing.T) {
 		{"cef:0", `severity_words.awful = "Low"`, "severity_words", `"awful" is no severity`},
 		{"cef:0", `severity_words.low = "Informational"`, "severity_words", "CEF has the words Unknown, Low, Medium, High, Very-High"},
 		{"leef:2.0", `severity_words.low = "Low"`, "severity_words", "only the header of CEF"},
+		{"leef:2.0", `header.name = "title"`, "header.name", "only the header of CEF"},
 		{"leef:2.0", `severity.low = 0`, "severity", "LEEF 1 to 10"},
 		{"leef:2.0", `format = "cef"`, "format", `is for "cef"`},
 		{"leef:2.0", `attributes = [{ key = "xsrc", from = "actor" }]`, "xsrc", `ends in the key "src"`},

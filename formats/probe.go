@@ -160,42 +160,47 @@ func (e *Event) fill() {
 
 // addDirect makes the value of a probe with a shortcut, if it can be taken.
 func (e *Event) addDirect(p *probe, a *attribute) bool {
-	at := unsafe.Add(unsafe.Pointer(e.d), p.offset)
-	v := eventValue{attr: int(p.attr), before: p.before}
+	field := unsafe.Add(unsafe.Pointer(e.d), p.offset)
+	v := eventValue{attr: int(p.attr), at: len(e.body), header: a.header}
+	var text string
 	switch p.how {
 	case directText:
-		text := *(*string)(at)
+		text = *(*string)(field)
 		plain, special := e.table.layout.look(text)
-		if !plain || len(text) > p.max {
+		switch {
+		case !plain || len(text) > p.max:
 			return false
-		}
-		if len(text) <= a.longerThan {
+		case len(text) <= a.longerThan:
 			return true
-		}
-		v.text = unsafe.Slice(unsafe.StringData(text), len(text))
-		if special || a.header {
-			if e.table.guarded != nil && e.table.imitation(v.text, 0, 0) >= 0 {
+		case special || a.header:
+			v.from = len(e.arena)
+			e.arena = append(e.arena, text...)
+			if e.table.guarded != nil && e.table.imitation(e.arena, v.from, v.from) >= 0 {
+				e.arena = e.arena[:v.from]
 				return false
 			}
-			v.header = a.header
 			e.present.add(v.attr)
-			e.add(v)
+			e.add(v, p.before)
 			return true
 		}
-	case directTime:
-		start := len(e.arena)
+	case directFlag:
+		text = p.flag[*(*Flag)(field)-FlagFalse]
+	}
+	e.body = append(e.body, p.before...)
+	v.from = len(e.body)
+	if p.how == directTime {
 		var how fit
-		if e.arena, how = appendMillis(e.arena, *(*time.Time)(at)); how != fits {
+		if e.body, how = appendMillis(e.body, *(*time.Time)(field)); how != fits {
+			e.body = e.body[:v.at]
 			return false
 		}
-		v.text = e.arena[start:]
-	case directFlag:
-		text := p.flag[*(*Flag)(at)-FlagFalse]
-		v.text = unsafe.Slice(unsafe.StringData(text), len(text))
+	} else {
+		e.body = append(e.body, text...)
 	}
-	e.present.add(v.attr)
-	v.size = len(v.before) + len(v.text)
+	v.to = len(e.body)
+	v.size = v.to - v.at
 	e.total += v.size
+	e.present.add(v.attr)
 	e.values = append(e.values, v)
 	return true
 }

@@ -15,13 +15,13 @@ type Layout struct {
 	// Before returns what is written before a value: separator, key and equals sign, with the label of a custom slot
 	// before them; label and labelKey are "" where there is none.
 	Before func(key, labelKey, label string) string
-	// Escaped returns the bytes that a cleaned value takes when it is written.
-	Escaped func(value []byte) int
-	// EscapedHeader does the same for the name in the header.
-	EscapedHeader func(value []byte) int
-	GuardKeys     bool // no value may hold what looks like a pair of the event: see Table.guard
-	JSON          bool // lists and flags become arrays and booleans
-	NameCost      int  // bytes that one name takes in the list of shortened keys besides itself
+	// AppendValue appends a cleaned value as it is written.
+	AppendValue func(dst, value []byte) []byte
+	// AppendHeader does the same for the name in the header; nil: the header has none.
+	AppendHeader func(dst, value []byte) []byte
+	GuardKeys    bool // no value may hold what looks like a pair of the event: see Table.guard
+	JSON         bool // lists and flags become arrays and booleans
+	NameCost     int  // bytes that one name takes in the list of shortened keys besides itself
 }
 
 // Table is a compiled Mapping: lists of accessors instead of names. It never changes and may be used by several

@@ -86,9 +86,9 @@ var layout = formats.Layout{
 		}
 		return " " + key + "="
 	},
-	Escaped:       escapedLen,
-	EscapedHeader: escapedHeaderLen,
-	NameCost:      1,
+	AppendValue:  appendValue,
+	AppendHeader: appendHeaderField[[]byte],
+	NameCost:     1,
 }
 
 // Table returns the mapping in force.
@@ -110,31 +110,9 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	}
 	// Left to write besides name and pairs: the severity and the pipes round it. The first pair has no blank before it.
 	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) - len("||") - len(severity) + 1)
-	dst = append(appendHeaderField(dst, event.Name()), '|')
+	dst = append(append(dst, event.Name()...), '|')
 	dst = append(append(dst, severity...), '|')
-	body := len(dst)
-	for i := range event.Len() {
-		before, value, plain, ok := event.Pair(i)
-		if !ok {
-			continue
-		}
-		dst = appendBefore(dst, before, body)
-		if plain {
-			dst = append(dst, value...)
-		} else {
-			dst = appendValue(dst, value)
-		}
-	}
-	if before, ok := event.ShortenedKey(); ok {
-		dst = appendBefore(dst, before, body)
-		event.EachShortened(func(name string) {
-			if dst[len(dst)-1] != '=' {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, name...)
-		})
-	}
-	return dst, event.Loss()
+	return event.AppendPairs(dst), event.Loss()
 }
 
 // appendHeaderStart writes the header up to the pipe before the name. The class id comes from the record, so it is
@@ -147,14 +125,6 @@ func (e *Encoder) appendHeaderStart(dst []byte, d *formats.Detection) []byte {
 	}
 	dst = e.table.AppendClassID(dst, d, `=%#|\`, maxClassID)
 	return append(dst, '|')
-}
-
-// appendBefore appends label and key with the blank before them, which the first ones of the body go without.
-func appendBefore(dst []byte, before string, body int) []byte {
-	if len(dst) == body {
-		before = before[1:]
-	}
-	return append(dst, before...)
 }
 
 // numbers are the severities of CEF as text.

@@ -27,19 +27,6 @@ func appendValue(dst, v []byte) []byte {
 	}
 }
 
-// escapedLen returns how many bytes appendValue appends.
-func escapedLen(v []byte) int {
-	n := len(v)
-	for {
-		plain := plainRun(v)
-		if plain == len(v) {
-			return n
-		}
-		n++
-		v = v[plain+1:]
-	}
-}
-
 // plainRun returns how many bytes at the start of a cleaned value stand for themselves. It looks at eight bytes at a
 // time.
 func plainRun(v []byte) int {
@@ -73,14 +60,4 @@ func appendHeaderField[T string | []byte](dst []byte, v T) []byte {
 		dst = append(dst, v[i])
 	}
 	return dst
-}
-
-func escapedHeaderLen(v []byte) int {
-	n := len(v)
-	for _, c := range v {
-		if c == '\\' || c == '|' {
-			n++
-		}
-	}
-	return n
 }

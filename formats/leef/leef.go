@@ -117,25 +117,29 @@ func layout(delimiter byte) formats.Layout {
 		how.Delimiter = delimiter
 	}
 	return formats.Layout{
-		Clean:    how,
-		Header:   formats.Cleaning{},
-		Escapes:  [2]byte{'\\', '='},
-		Before:   func(key, _, _ string) string { return string(delimiter) + key + "=" },
-		Escaped:  func(v []byte) int { return len(v) + guard(v) },
-		NameCost: 1,
+		Clean:       how,
+		Header:      formats.Cleaning{},
+		Escapes:     [2]byte{'\\', '='},
+		Before:      func(key, _, _ string) string { return string(delimiter) + key + "=" },
+		AppendValue: appendValue,
+		NameCost:    1,
 		// LEEF has no escape for the equals sign.
 		GuardKeys: true,
 	}
 }
 
-// guard returns 1 when v needs a blank after it: a value that ends in an odd number of backslashes would draw the
-// next attribute into itself in readers that take a backslash before the delimiter for an escape.
-func guard(v []byte) int {
-	n := 0
-	for n < len(v) && v[len(v)-1-n] == '\\' {
-		n++
+// appendValue appends a cleaned value. One that ends in an odd number of backslashes gets a blank behind it: it would
+// draw the next attribute into itself in readers that take a backslash before the delimiter for an escape.
+func appendValue(dst, v []byte) []byte {
+	n := len(v)
+	for n > 0 && v[n-1] == '\\' {
+		n--
 	}
-	return n % 2
+	dst = append(dst, v...)
+	if (len(v)-n)%2 == 1 {
+		dst = append(dst, ' ')
+	}
+	return dst
 }
 
 // Table returns the mapping in force.
@@ -148,35 +152,7 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	event := e.table.Make(d)
 	defer event.Release()
 	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) + 1) // no delimiter stands after the last attribute
-	body := len(dst)
-	for i := range event.Len() {
-		before, value, plain, ok := event.Pair(i)
-		if !ok {
-			continue
-		}
-		dst = append(appendBefore(dst, before, body), value...)
-		if !plain {
-			dst = append(dst, ' ') // see guard
-		}
-	}
-	if before, ok := event.ShortenedKey(); ok {
-		dst = appendBefore(dst, before, body)
-		event.EachShortened(func(name string) {
-			if dst[len(dst)-1] != '=' {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, name...)
-		})
-	}
-	return dst, event.Loss()
-}
-
-// appendBefore appends a key with its delimiter, which the first one of the body goes without.
-func appendBefore(dst []byte, before string, body int) []byte {
-	if len(dst) == body {
-		before = before[1:]
-	}
-	return append(dst, before...)
+	return event.AppendPairs(dst), event.Loss()
 }
 
 // appendHeader writes the header. Nothing in it comes from the text of an alert: vendor, product and version are the
