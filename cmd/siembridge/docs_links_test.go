@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -106,6 +108,37 @@ func TestPackagesInContributing(t *testing.T) {
 				t.Errorf("CONTRIBUTING.md does not say what %s is for", name)
 			}
 		}
+	}
+}
+
+// TestGoroutinesInContributing: every file that starts a goroutine stands in the table of their owners, or its folder
+// does.
+func TestGoroutinesInContributing(t *testing.T) {
+	_, table, _ := strings.Cut(contributed(t)["CONTRIBUTING.md"], "### Goroutines")
+	table, _, _ = strings.Cut(table, "\n## ")
+	starts := regexp.MustCompile(`(?m)^\s*go \w|\.(?:Go|AfterFunc)\(`)
+	found := 0
+	for _, root := range []string{"bridge", "cmd", "formats"} {
+		err := fs.WalkDir(os.DirFS(filepath.Join("..", "..")), root, func(file string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(filepath.Join("..", "..", file))
+			if err != nil || !starts.Match(text) {
+				return err
+			}
+			found++
+			if !strings.Contains(table, "`"+file+"`") && !strings.Contains(table, "`"+path.Dir(file)+"/`") {
+				t.Errorf("CONTRIBUTING.md does not say who owns the goroutines of %s", file)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d files start goroutines", found)
 	}
 }
 

@@ -144,7 +144,8 @@ func hasBrowser(system string, getenv func(string) string) bool {
 	return getenv("DISPLAY") != "" || getenv("WAYLAND_DISPLAY") != ""
 }
 
-// openBrowser opens an address; the address is on the terminal as well, so that an error is not worth a word.
+// openBrowser opens an address; the address is on the terminal as well, so that an error is not worth a word. Nobody
+// waits for the opener: it may be the browser itself, which stays open when this command has ended.
 func openBrowser(address string) {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return
@@ -158,6 +159,6 @@ func openBrowser(address string) {
 	}
 	c := exec.Command(command[0], command[1:]...)
 	if c.Start() == nil {
-		go func() { _ = c.Wait() }() // ends with the opener, at the latest with this process
+		_ = c.Process.Release()
 	}
 }
