@@ -51,11 +51,12 @@ type world struct {
 
 	mu       sync.Mutex
 	faults   *rand.Rand
-	lost     float64 // share of requests that get no answer: half of them reach the server
-	wire     float64 // share of dials, writes and half-closes that fail, half of them happen
-	disk     float64 // share of steps on the disk that fail, half of them happen
-	doom     int     // so many steps on the disk until the bridge dies; 0: it lives on
-	gone     bool    // the bridge is dead: nothing of it reaches anything any more
+	lost     float64          // share of requests that get no answer: half of them reach the server
+	wire     float64          // share of dials, writes and half-closes that fail, half of them happen
+	disk     float64          // share of steps on the disk that fail, half of them happen
+	doom     int              // so many steps on the disk until the bridge dies; 0: it lives on
+	commits  []faultfs.Effect // what becomes of the next commits; then chance decides
+	gone     bool             // the bridge is dead: nothing of it reaches anything any more
 	conns    []*conn
 	restarts int
 }
@@ -270,9 +271,13 @@ func (w *world) restartIfDead() {
 }
 
 // decide draws what becomes of a step on the disk.
-func (w *world) decide(_ int, _ string) faultfs.Effect {
+func (w *world) decide(_ int, name string) (effect faultfs.Effect) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if name == "commit" && len(w.commits) > 0 {
+		effect, w.commits = w.commits[0], w.commits[1:]
+		return effect
+	}
 	if w.doom > 0 {
 		if w.doom--; w.doom == 0 {
 			w.gone = true

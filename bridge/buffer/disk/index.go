@@ -71,6 +71,21 @@ func openIndex(path string, noSync bool) (db *bolt.DB, err error) {
 // closeIndex closes the index; a damaged one may panic at that.
 func closeIndex(db *bolt.DB) error { return guard(db.Close) }
 
+// update runs f in a transaction whose commit surround, an Options.Transaction, surrounds.
+func update(db *bolt.DB, surround func(commit func() error) error, f func(tx *bolt.Tx) error) error {
+	return guard(func() error {
+		tx, err := db.Begin(true)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := f(tx); err != nil {
+			return err
+		}
+		return surround(tx.Commit)
+	})
+}
+
 // end is where the log ends.
 type end struct {
 	next    uint64 // record number to be given next
@@ -109,17 +124,17 @@ func readEnd(db *bolt.DB) (e end, err error) {
 }
 
 // createIndex makes the buckets of a new index.
-func createIndex(db *bolt.DB, id logID, e end) error {
-	return db.Update(func(tx *bolt.Tx) error {
+func (b *Buffer) createIndex() error {
+	return b.update(func(tx *bolt.Tx) error {
 		for _, name := range buckets {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		if err := tx.Bucket(bucketMeta).Put(keyFormat, formatRow(id, formatVersion)); err != nil {
+		if err := tx.Bucket(bucketMeta).Put(keyFormat, formatRow(b.id, formatVersion)); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketMeta).Put(keyEnd, e.row())
+		return tx.Bucket(bucketMeta).Put(keyEnd, end{next: 1, segment: 1}.row())
 	})
 }
 

@@ -34,7 +34,8 @@ type Options struct {
 
 	// FS is what the log's files are reached through; nil: the system. For tests.
 	FS vfs.FS
-	// Transaction surrounds each commit of the index; nil: commit alone. A test may let it fail before or after.
+	// Transaction surrounds each commit of the index and of the quarantine; nil: commit alone. A test may let it fail
+	// before or after.
 	Transaction func(commit func() error) error
 	// Simulated says that FS and Transaction know what is on disk: the index is not synced, and the reserve is next to
 	// nothing. For tests.
@@ -215,8 +216,7 @@ func (b *Buffer) tryIndex(path string) (err error) {
 	if fresh {
 		b.version = formatVersion
 		rand.Read(b.id[:])
-		err := guard(func() error { return createIndex(b.db, b.id, end{next: 1, segment: 1}) })
-		if err != nil {
+		if err := b.createIndex(); err != nil {
 			return explain(b.dir, err)
 		}
 		if err := vfs.SyncDir(b.dir); err != nil {

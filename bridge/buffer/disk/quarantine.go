@@ -91,21 +91,29 @@ func (q *quarantine) ready() (err error) {
 	if q.db, err = openIndex(q.path, q.opts.Simulated); err != nil {
 		return err
 	}
-	err = guard(func() error {
-		return q.db.Update(func(tx *bolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists(bucketRecords)
-			if err != nil {
-				return err
-			}
-			_, err = tx.CreateBucketIfNotExists(bucketTotals)
+	err = update(q.db, q.opts.Transaction, func(tx *bolt.Tx) error {
+		_, err := tx.CreateBucketIfNotExists(bucketRecords)
+		if err != nil {
 			return err
-		})
+		}
+		_, err = tx.CreateBucketIfNotExists(bucketTotals)
+		return err
 	})
 	if err != nil {
 		closeIndex(q.db)
 		q.db = nil
 	}
 	return err
+}
+
+// update runs f in a transaction of its own. One that is reported as failed may have happened.
+func (q *quarantine) update(f func(tx *bolt.Tx) error) error {
+	return q.with(func(db *bolt.DB) error { return update(db, q.opts.Transaction, f) })
+}
+
+// view runs f in a transaction that reads.
+func (q *quarantine) view(f func(tx *bolt.Tx) error) error {
+	return q.with(func(db *bolt.DB) error { return db.View(f) })
 }
 
 // Put implements buffer.Quarantine.
@@ -118,41 +126,37 @@ func (q *quarantine) Put(r buffer.Record, reason string) (id uint64, err error) 
 	value = binary.LittleEndian.AppendUint16(value, uint16(len(reason)))
 	value = append(value, reason...)
 	value = append(appendRecord(value, 0, &r), r.Raw...)
-	err = q.with(func(db *bolt.DB) error {
-		return db.Update(func(tx *bolt.Tx) error {
-			records, t := tx.Bucket(bucketRecords), readTotals(tx)
-			for t.records > 0 && (t.records >= quarantineRecords || t.bytes+uint64(len(value)) > quarantineBytes) {
-				oldest, v := records.Cursor().First()
-				if oldest == nil {
-					t.records, t.bytes = 0, 0
-					break
-				}
-				t = totals{t.records - 1, t.bytes - min(t.bytes, uint64(len(v))), t.dropped + 1}
-				if err := records.Delete(bytes.Clone(oldest)); err != nil {
-					return err
-				}
+	err = q.update(func(tx *bolt.Tx) error {
+		records, t := tx.Bucket(bucketRecords), readTotals(tx)
+		for t.records > 0 && (t.records >= quarantineRecords || t.bytes+uint64(len(value)) > quarantineBytes) {
+			oldest, v := records.Cursor().First()
+			if oldest == nil {
+				t.records, t.bytes = 0, 0
+				break
 			}
-			if id, err = records.NextSequence(); err != nil {
+			t = totals{t.records - 1, t.bytes - min(t.bytes, uint64(len(v))), t.dropped + 1}
+			if err := records.Delete(bytes.Clone(oldest)); err != nil {
 				return err
 			}
-			t.records, t.bytes = t.records+1, t.bytes+uint64(len(value))
-			return errors.Join(records.Put(bigEndian(id), value), writeTotals(tx, t))
-		})
+		}
+		if id, err = records.NextSequence(); err != nil {
+			return err
+		}
+		t.records, t.bytes = t.records+1, t.bytes+uint64(len(value))
+		return errors.Join(records.Put(bigEndian(id), value), writeTotals(tx, t))
 	})
 	return id, err
 }
 
 // List implements buffer.Quarantine.
 func (q *quarantine) List() (list []buffer.Quarantined, err error) {
-	err = q.with(func(db *bolt.DB) error {
+	err = q.view(func(tx *bolt.Tx) error {
 		list = nil
-		return db.View(func(tx *bolt.Tx) error {
-			return tx.Bucket(bucketRecords).ForEach(func(id, value []byte) error {
-				one, err := parseQuarantined(id, value)
-				one.Record.Raw = nil
-				list = append(list, one)
-				return err
-			})
+		return tx.Bucket(bucketRecords).ForEach(func(id, value []byte) error {
+			one, err := parseQuarantined(id, value)
+			one.Record.Raw = nil
+			list = append(list, one)
+			return err
 		})
 	})
 	return list, err
@@ -160,41 +164,35 @@ func (q *quarantine) List() (list []buffer.Quarantined, err error) {
 
 // Get implements buffer.Quarantine.
 func (q *quarantine) Get(id uint64) (one buffer.Quarantined, ok bool, err error) {
-	err = q.with(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error {
-			value := tx.Bucket(bucketRecords).Get(bigEndian(id))
-			if ok = value != nil; !ok {
-				return nil
-			}
-			one, err = parseQuarantined(bigEndian(id), bytes.Clone(value))
-			return err
-		})
+	err = q.view(func(tx *bolt.Tx) error {
+		value := tx.Bucket(bucketRecords).Get(bigEndian(id))
+		if ok = value != nil; !ok {
+			return nil
+		}
+		one, err = parseQuarantined(bigEndian(id), bytes.Clone(value))
+		return err
 	})
 	return one, ok && err == nil, err
 }
 
 // Remove implements buffer.Quarantine.
 func (q *quarantine) Remove(id uint64) error {
-	return q.with(func(db *bolt.DB) error {
-		return db.Update(func(tx *bolt.Tx) error {
-			records, t := tx.Bucket(bucketRecords), readTotals(tx)
-			value := records.Get(bigEndian(id))
-			if value == nil {
-				return nil
-			}
-			t.records, t.bytes = t.records-min(t.records, 1), t.bytes-min(t.bytes, uint64(len(value)))
-			return errors.Join(records.Delete(bigEndian(id)), writeTotals(tx, t))
-		})
+	return q.update(func(tx *bolt.Tx) error {
+		records, t := tx.Bucket(bucketRecords), readTotals(tx)
+		value := records.Get(bigEndian(id))
+		if value == nil {
+			return nil
+		}
+		t.records, t.bytes = t.records-min(t.records, 1), t.bytes-min(t.bytes, uint64(len(value)))
+		return errors.Join(records.Delete(bigEndian(id)), writeTotals(tx, t))
 	})
 }
 
 // Dropped implements buffer.Quarantine.
 func (q *quarantine) Dropped() (n uint64) {
-	err := q.with(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error {
-			n = readTotals(tx).dropped
-			return nil
-		})
+	err := q.view(func(tx *bolt.Tx) error {
+		n = readTotals(tx).dropped
+		return nil
 	})
 	if err != nil {
 		return 0

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"os"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // raise brings a buffer that an older version wrote up to this version's number, so that the older one refuses it from
@@ -16,16 +18,8 @@ func (b *Buffer) raise() error {
 	if err := b.raiseSegments(); err != nil {
 		return err
 	}
-	err := guard(func() error {
-		tx, err := b.db.Begin(true)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := tx.Bucket(bucketMeta).Put(keyFormat, formatRow(b.id, formatVersion)); err != nil {
-			return err
-		}
-		return b.opts.Transaction(tx.Commit)
+	err := b.update(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketMeta).Put(keyFormat, formatRow(b.id, formatVersion))
 	})
 	if err != nil {
 		return err

@@ -141,23 +141,33 @@ func checkRaised(t *testing.T, dir string) {
 }
 
 // TestRaiseWithoutSpace: on a full disk the reserve is given up for it; where that is not enough the buffer is not
-// opened, says why, and has the old format still.
+// opened, says why, and the next opening goes on, whether the commit had happened or not.
 func TestRaiseWithoutSpace(t *testing.T) {
-	for name, failures := range map[string]int{"the reserve helps": 1, "nothing helps": 2} {
+	for name, c := range map[string]struct {
+		failures int
+		applied  bool
+		index    uint32
+	}{
+		"the reserve helps":                   {1, false, formatVersion},
+		"the reserve helps; it had happened":  {1, true, formatVersion},
+		"nothing helps":                       {2, false, 1},
+		"nothing helps, although it happened": {2, true, formatVersion},
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyState(t, "testdata/state-1-last")
 			o := stateOptions(dir)
-			left := failures
+			left := c.failures
 			o.Transaction = func(commit func() error) error {
-				if left--; left >= 0 {
-					return syscall.ENOSPC
+				if left--; left < 0 {
+					return commit()
 				}
-				return commit()
+				if c.applied {
+					return errors.Join(commit(), syscall.ENOSPC)
+				}
+				return syscall.ENOSPC
 			}
 			b, err := Open(o)
-			want := uint32(formatVersion)
-			if failures > 1 {
-				want = 1
+			if c.failures > 1 {
 				if !errors.Is(err, syscall.ENOSPC) {
 					t.Fatal(err)
 				}
@@ -166,7 +176,7 @@ func TestRaiseWithoutSpace(t *testing.T) {
 			} else if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if index, _ := formats(t, dir); index != want {
+			if index, _ := formats(t, dir); index != c.index {
 				t.Errorf("the index has format %d", index)
 			}
 			checkState(t, dir)

@@ -92,7 +92,7 @@ func (r *rebuilder) run() error {
 		return err
 	}
 	r.b.seed = r.b.id.seed()
-	if err := createIndex(r.b.db, r.b.id, end{next: 1, segment: 1}); err != nil {
+	if err := r.b.createIndex(); err != nil {
 		return err
 	}
 	ends, err := r.committed(ids)
@@ -284,7 +284,7 @@ func (r *rebuilder) frame(s *segment, body []byte, size int64) error {
 // fold writes the keys gathered so far.
 func (r *rebuilder) fold() error {
 	var g generation
-	err := r.b.db.Update(func(tx *bolt.Tx) (err error) {
+	err := r.b.update(func(tx *bolt.Tx) (err error) {
 		g, err = r.keys.fold(tx, r.b.now())
 		return err
 	})
@@ -302,7 +302,7 @@ func (r *rebuilder) write() error {
 		}
 	}
 	e := end{next: r.last + 1, segment: r.lastID + 1, commits: 1}
-	return r.b.db.Update(func(tx *bolt.Tx) error {
+	return r.b.update(func(tx *bolt.Tx) error {
 		for i, name := range r.sources {
 			if err := e.put(tx, bucketSources, bigEndian(uint64(i)), []byte(name)); err != nil {
 				return err

@@ -261,15 +261,5 @@ func (b *Buffer) expireKeys() error {
 
 // update runs f in a transaction of its own.
 func (b *Buffer) update(f func(tx *bolt.Tx) error) error {
-	return guard(func() error {
-		tx, err := b.db.Begin(true)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := f(tx); err != nil {
-			return err
-		}
-		return b.opts.Transaction(tx.Commit)
-	})
+	return update(b.db, b.opts.Transaction, f)
 }
