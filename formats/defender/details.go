@@ -23,6 +23,7 @@ func (s *scanner) fillDetails(d *formats.Detection) {
 	l := &s.lister
 	l.s, l.d = s, d
 	l.to, l.size, l.types = d.EvidenceDetails, 0, l.types[:0]
+	l.met.makeRoom()
 	r := &s.evidence
 	if r.device != nil {
 		l.piece(r.device)
@@ -39,13 +40,11 @@ func (s *scanner) fillDetails(d *formats.Detection) {
 		if strings.HasPrefix(m.name, "siembridge.") || m.name == "alerts" { // see SplitEvidence and Split
 			continue
 		}
-		l.path = l.path[:0]
 		l.member(m.name, m.value)
 	}
 	for _, p := range s.spares {
-		l.path = append(append(l.path[:0], p.Key...), '.')
 		l.one[0] = p.Value
-		l.add(l.one[:])
+		l.add(l.met.member(&l.met.record, []byte(p.Key)), l.one[:])
 	}
 	d.AlertDetails = l.done()
 	clear(l.types)
@@ -70,27 +69,21 @@ type lister struct {
 	types []string // of the pieces so far
 
 	b     []byte // the value
-	path  []byte // names that lead to it, each behind a dot
-	own   int    // where the names begin that a holder has
 	depth int
 	one   [1]string
+	met   properties
 }
 
 // held reports whether a field that the property may have filled has its value. A property that another piece has filled
 // is not held, even though there is a field for it.
-func (l *lister) held(value string) bool {
-	if l.own == 0 {
+func (l *lister) held(p *property, value string) bool {
+	if p.by == nil {
 		return false
 	}
-	property := bytes.TrimSuffix(l.path[l.own:], []byte("."))
-	by := holders[string(property)]
-	if by == nil {
-		return false
-	}
-	if by.otherwise || by.common && saysNothing(value) {
+	if p.by.otherwise || p.by.common && saysNothing(value) {
 		return true
 	}
-	for _, h := range by.fields {
+	for _, h := range p.by.fields {
 		if h.has(l.d, value) {
 			return true
 		}
@@ -106,9 +99,9 @@ func (l *lister) piece(e *piece) {
 		}
 	}
 	l.types = append(l.types, e.kind)
-	l.path = append(append(l.path[:0], e.kind...), '.')
-	l.own = len(l.path)
-	l.value(e.raw)
+	p := l.met.member(&l.met.evidence, []byte(e.kind))
+	p.by = holders
+	l.value(p, e.raw)
 }
 
 // member lists a member of the record itself.
@@ -116,13 +109,11 @@ func (l *lister) member(name string, value []byte) {
 	if strings.HasPrefix(name, "@odata.") {
 		return
 	}
-	l.path = append(append(l.path, name...), '.')
-	l.own = 0
-	l.value(value)
+	l.value(l.met.member(&l.met.record, []byte(name)), value)
 }
 
 // value lists a JSON value that is valid but for its UTF-8.
-func (l *lister) value(raw []byte) {
+func (l *lister) value(p *property, raw []byte) {
 	if raw == nil {
 		return
 	}
@@ -131,46 +122,52 @@ func (l *lister) value(raw []byte) {
 	}
 	record := l.s.b
 	l.s.b, l.s.depth, l.depth = l.b, 0, 0
-	l.walk(blank(l.b, 0))
+	l.walk(p, blank(l.b, 0))
 	l.s.b = record
 }
 
 // walk lists the value that begins at i and returns the index behind it.
-func (l *lister) walk(i int) int {
+func (l *lister) walk(p *property, i int) int {
 	switch c := at(l.b, i); {
 	case l.depth == maxDetailDepth || l.size >= maxDetails:
 		return skip(l.b, i, l.depth)
 	case c == '{':
-		return l.object(i)
+		return l.object(p, i)
 	case c == '[':
-		return l.list(i)
+		return l.list(p, i)
 	}
 	i = l.s.scalar(i, &l.one[0])
-	if l.one[0] != "" && !l.held(l.one[0]) {
-		l.add(l.one[:])
+	if l.one[0] != "" && !l.held(p, l.one[0]) {
+		l.add(p, l.one[:])
 	}
 	return i
 }
 
-func (l *lister) object(i int) int {
+func (l *lister) object(of *property, i int) int {
 	if i = blank(l.b, i+1); at(l.b, i) == '}' {
 		return i + 1
 	}
 	l.depth++
-	for i >= 0 {
-		start, end, value := memberName(l.b, i)
-		if value < 0 {
-			return refused
-		}
-		length := len(l.path)
-		name := l.b[start:end]
-		if bytes.HasPrefix(name, []byte("@odata.")) {
-			i = skip(l.b, value, l.depth)
+	place := &of.first
+	for {
+		p := *place
+		if p != nil && begins(l.b, i, p.opening) {
+			i = blank(l.b, i+len(p.opening))
 		} else {
-			l.path = append(append(l.path, name...), '.')
-			i = l.walk(value)
+			start, end, value := memberName(l.b, i)
+			if value < 0 {
+				return refused
+			}
+			if p, i = l.met.member(of, l.b[start:end]), value; p.opening != "" {
+				*place = p
+			}
 		}
-		if l.path = l.path[:length]; i < 0 {
+		if place = &p.next; strings.HasPrefix(p.name, "@odata.") {
+			i = skip(l.b, i, l.depth)
+		} else {
+			i = l.walk(p, i)
+		}
+		if i < 0 {
 			return refused
 		}
 		switch i = blank(l.b, i); at(l.b, i) {
@@ -183,26 +180,28 @@ func (l *lister) object(i int) int {
 			return refused
 		}
 	}
-	return refused
 }
 
 // list lists the scalars of a list together, then what its other members hold.
-func (l *lister) list(i int) int {
+func (l *lister) list(p *property, i int) int {
+	if at(l.b, i+1) == ']' {
+		return i + 2
+	}
 	var words []string
 	end := l.s.textList(i, &words)
 	if end < 0 {
 		return refused
 	}
 	for _, word := range words {
-		if !l.held(word) {
-			l.add(words)
+		if !l.held(p, word) {
+			l.add(p, words)
 			break
 		}
 	}
 	l.depth++
 	l.s.elements(i, func(i int) int {
 		if c := at(l.b, i); c == '{' || c == '[' {
-			return l.walk(i)
+			return l.walk(p, i)
 		}
 		return skip(l.b, i, l.depth)
 	})
@@ -211,8 +210,8 @@ func (l *lister) list(i int) int {
 }
 
 // add appends "path: word, word"; a longer value than maxDetail is cut and ends in "...".
-func (l *lister) add(words []string) {
-	line := append(bytes.TrimSuffix(append(l.s.line[:0], l.path...), []byte(".")), ": "...)
+func (l *lister) add(p *property, words []string) {
+	line := append(p.appendPath(l.s.line[:0]), ": "...)
 	from := len(line)
 	for i, word := range words {
 		if i > 0 {

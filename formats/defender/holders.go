@@ -22,23 +22,31 @@ func (h holder) has(d *formats.Detection, value string) bool {
 	return held == value || h.begin && strings.HasPrefix(held, value)
 }
 
-// heldBy says what holds a property of evidence.
+// heldBy says what holds a property of evidence, and the properties of its object.
 type heldBy struct {
 	fields    []holder
 	common    bool // all pieces have it
 	otherwise bool // see heldOtherwise
+	members   map[string]*heldBy
 }
 
-// holders gives the fields that properties of evidence fill, by the property's name as the APIs nest it. What is held
+// holders has the fields that properties of evidence fill, by the property's name as the APIs nest it. What is held
 // by none of them is listed in Detection's EvidenceDetails. formats' test of every property finds what is missing here
 // or in a mapping: it would reach no SIEM.
-var holders = func() map[string]*heldBy {
-	all := map[string]*heldBy{}
+var holders = func() *heldBy {
+	all := &heldBy{}
 	by := func(property string) *heldBy {
-		if all[property] == nil {
-			all[property] = &heldBy{}
+		one := all
+		for name := range strings.SplitSeq(property, ".") {
+			if one.members == nil {
+				one.members = map[string]*heldBy{}
+			}
+			if one.members[name] == nil {
+				one.members[name] = &heldBy{}
+			}
+			one = one.members[name]
 		}
-		return all[property]
+		return one
 	}
 	hold := func(prefix string, of map[string]string) {
 		for property, names := range of {

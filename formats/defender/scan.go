@@ -31,6 +31,11 @@ func at(b []byte, i int) byte {
 	return 0
 }
 
+// begins reports whether the text at i begins with an opening and goes on behind it.
+func begins(b []byte, i int, opening string) bool {
+	return len(b)-i > len(opening) && string(b[i:i+len(opening)]) == opening
+}
+
 // stringEnd returns the index of the quote that ends the string whose first character is at i. It accepts what RFC
 // 8259 section 7 does, in valid UTF-8.
 func stringEnd(b []byte, i int) (end int, escaped bool) {
@@ -66,7 +71,8 @@ func plainEnd(b []byte, i int) int {
 		w := binary.LittleEndian.Uint64(b[i:])
 		// Each term has the top bit of a byte set where the byte is such a one; above the lowest it may err. With its
 		// second bit turned over, a quote is the one byte besides the control characters that is below 0x21.
-		found := (w | (w ^ 2*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) & tops
+		quote, slash := w^2*ones, w^'\\'*ones
+		found := (w | (quote - 0x21*ones) | (slash - ones)) & tops
 		// A byte at or above 0x80 is found whatever the terms say; below it the borrows are exact for the lowest.
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)>>3

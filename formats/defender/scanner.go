@@ -160,7 +160,7 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 	last := of.begin
 	for {
 		f := s.follow[last]
-		if f != nil && len(b)-i > len(f.opening) && string(b[i:i+len(f.opening)]) == f.opening {
+		if f != nil && begins(b, i, f.opening) {
 			i = blank(b, i+len(f.opening))
 		} else {
 			start, end, value := memberName(b, i)
