@@ -33,7 +33,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Reveal returns the secret itself, for the one place that sends it.
+// Reveal returns the secret itself, for the one place that sends or stores it.
 func (s Secret) Reveal() string { return string(s) }
 
 // Size is a number of bytes.

@@ -45,7 +45,7 @@ func (o *Options) Check() error {
 type Migration struct {
 	o Options
 
-	settings flexconnector.Settings
+	settings settings
 	mapping  string // absolute path of the parser file
 	missing  bool   // something was not understood, or is not in the files
 	files    []string
@@ -92,12 +92,12 @@ func (m *Migration) read(path string) error {
 	if strings.HasSuffix(path, ".properties") && flexconnector.IsParser(text) {
 		return m.readParser(path, text)
 	}
-	s := flexconnector.ReadSettings(path, text)
+	s := readSettings(path, text)
 	m.report(path, "", s.Problems)
 	m.report(path, "note: ", s.Notes)
 	m.missing = m.missing || len(s.Problems) > 0
 	before := len(m.settings.Problems)
-	m.settings.Merge(s)
+	m.settings.merge(s)
 	m.report(path, "", m.settings.Problems[before:])
 	m.missing = m.missing || len(m.settings.Problems) > before
 	return nil

@@ -9,14 +9,17 @@ import (
 	"github.com/siembridge/siembridge/bridge/config"
 )
 
-const flexTestdata = "../../formats/flexconnector/testdata/"
+const (
+	flexTestdata     = "../../formats/flexconnector/testdata/"
+	settingsTestdata = "../../bridge/migrate/testdata/"
+)
 
 // TestImportArcSight: the connector's two files become a configuration that siembridge takes, with the secret in a file
 // of its own, and the events have the connector's fields.
 func TestImportArcSight(t *testing.T) {
 	dir := t.TempDir()
 	out, errs, err := runCommand(t, "import", "--secrets", dir, "--address", "siem.example.org:6514", "--region", "eu",
-		flexTestdata+"WDATP-connector.properties", flexTestdata+"WDATP-connector.jsonparser.properties")
+		settingsTestdata+"WDATP-connector.properties", flexTestdata+"WDATP-connector.jsonparser.properties")
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs)
 	}
@@ -51,18 +54,18 @@ func TestImportArcSight(t *testing.T) {
 func TestImportAgain(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
-		if _, errs, err := runCommand(t, "import", "--secrets", dir, "--address", "q.example.org", flexTestdata+"details-qradar.txt"); err != nil {
+		if _, errs, err := runCommand(t, "import", "--secrets", dir, "--address", "q.example.org", settingsTestdata+"details-qradar.txt"); err != nil {
 			t.Fatalf("%v: %s", err, errs)
 		}
 	}
-	_, errs, err := runCommand(t, "import", "--secrets", dir, flexTestdata+"details-lines.txt")
+	_, errs, err := runCommand(t, "import", "--secrets", dir, settingsTestdata+"details-lines.txt")
 	if err == nil || !strings.Contains(err.Error(), "another secret") || strings.Contains(err.Error()+errs, "Made~up") {
 		t.Errorf("%v: %s", err, errs)
 	}
 }
 
 func TestImportQRadar(t *testing.T) {
-	out, errs, err := runCommand(t, "import", "--secrets", t.TempDir(), "--address", "q.example.org", flexTestdata+"details-qradar.txt")
+	out, errs, err := runCommand(t, "import", "--secrets", t.TempDir(), "--address", "q.example.org", settingsTestdata+"details-qradar.txt")
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs)
 	}
@@ -70,7 +73,7 @@ func TestImportQRadar(t *testing.T) {
 	if err != nil || len(cfg.Sources) != 2 || cfg.Sources[0].Name != "defender-eu" || cfg.Sources[1].Region != "us" || cfg.Destinations[0].Format != "leef:2.0" {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, _, err = runCommand(t, "import", "--secrets", t.TempDir(), "--address", "q.example.org", "--api", "graph-alerts", flexTestdata+"details-qradar.txt")
+	out, _, err = runCommand(t, "import", "--secrets", t.TempDir(), "--address", "q.example.org", "--api", "graph-alerts", settingsTestdata+"details-qradar.txt")
 	if cfg, parseErr := config.Parse("imported", out); err != nil || parseErr != nil || len(cfg.Sources) != 1 || strings.Contains(out, "region") {
 		t.Errorf("%v, %v\n%s", err, parseErr, out)
 	}

@@ -1,6 +1,7 @@
 package flexconnector_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -262,4 +263,16 @@ func FuzzConvert(f *testing.F) {
 			t.Fatalf("%v: %s", err, line)
 		}
 	})
+}
+
+func TestReadProperties(t *testing.T) {
+	text := "# no\n! no\n a = b\\=c \\\n   d\nk\\:ey:v\\u0041\\t.\nblank value\nnone\nre=(\\\\S+)\\\\.\nend=x\\"
+	var got []string
+	for _, p := range flexconnector.ReadProperties([]byte(text)) {
+		got = append(got, fmt.Sprintf("%d %s|%s", p.Line, p.Key, p.Value))
+	}
+	want := []string{"3 a|b=c d", "5 k:ey|vA\t.", "6 blank|value", "7 none|", `8 re|(\S+)\.`, "9 end|x"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -43,11 +43,3 @@ event.message=__callTheDatabase(Title)
 	// not understood: line 11: event.message: not understood: the function "__callTheDatabase" is not known
 	// CEF:0|Microsoft|Microsoft Defender for Endpoint|2.0|microsoftDefenderForEndpoint/Other|Mimikatz|8|shost=desktop-1 MicrosoftDefenderEventKind=new
 }
-
-// A secret never shows by accident.
-func ExampleReadSettings() {
-	s := flexconnector.ReadSettings("WDATP-connector.properties", []byte("client_id=11111111-2222-3333-4444-555555555555\nclient_secret=s3cr3t\n"))
-	fmt.Println(s.ClientID, s.ClientSecret, len(s.Problems))
-	// Output:
-	// 11111111-2222-3333-4444-555555555555 *** 0
-}

@@ -1,11 +1,9 @@
-// Package flexconnector reads what an ArcSight FlexConnector for Microsoft Defender was set up with, so that a shop
-// keeps its fields when siembridge takes the connector's place.
+// Package flexconnector turns the parser file of an ArcSight FlexConnector for Microsoft Defender into a mapping table, so
+// that a shop keeps its fields when siembridge takes the connector's place.
 //
-//   - Convert turns a *.jsonparser.properties file into a mapping table for CEF: its tokens, mappings, constants,
-//     labels, severity map, conditional maps, and the functions listed in functions.go. A token whose location is a
-//     property of the detections API (AlertTitle, MachineName ...) has its value for alerts of the newer APIs too.
-//   - ReadSettings reads tenant, application and secret from WDATP-connector.properties and from what the portal's
-//     SIEM page saved with "Save details to file".
+// Convert reads a *.jsonparser.properties file: its tokens, mappings, constants, labels, severity map, conditional maps,
+// and the functions listed in functions.go. A token whose location is a property of the detections API (AlertTitle,
+// MachineName ...) has its value for alerts of the newer APIs too.
 //
 // What is not understood is reported with its line and never left out in silence. Microsoft's own files are not to be
 // had any more, so the syntax is that of ArcSight's documentation and of public parser files.

@@ -53,11 +53,10 @@ const maxKey = 80
 
 // ReadProperties reads a Java properties file as java.util.Properties.load does: comments begin with # or !, a
 // backslash at the end of a line continues it, a key ends at the first =, : or blank, and \t \n \r \f \uXXXX are
-// escapes while any other escaped character stands for itself. Text may be UTF-8, UTF-16 with a byte-order mark, or
-// Latin-1.
+// escapes while any other escaped character stands for itself. Text is as DecodeText takes it.
 func ReadProperties(text []byte) []Property {
 	var all []Property
-	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(decodeText(text)), "\n")
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(DecodeText(text)), "\n")
 	for i := 0; i < len(lines); i++ {
 		begin := i
 		line := strings.TrimLeft(lines[i], " \t\f")
@@ -157,8 +156,9 @@ func fourDigits(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// decodeText turns the bytes of a file into UTF-8 without byte-order mark.
-func decodeText(b []byte) string {
+// DecodeText turns the bytes of a file, which may be UTF-8, UTF-16 with a byte-order mark, or Latin-1, into UTF-8 without
+// that mark.
+func DecodeText(b []byte) string {
 	switch {
 	case strings.HasPrefix(string(b), "\xef\xbb\xbf"):
 		return string(b[3:])

@@ -1,7 +1,8 @@
-package flexconnector_test
+package migrate
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -16,6 +17,15 @@ const (
 	client = "11111111-2222-3333-4444-555555555555"
 )
 
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func lines(all flexconnector.Problems) []string {
 	var s []string
 	for _, p := range all {
@@ -27,18 +37,18 @@ func lines(all flexconnector.Problems) []string {
 func TestSettings(t *testing.T) {
 	for _, tt := range []struct {
 		file            string
-		want            flexconnector.Settings
+		want            settings
 		problems, notes []string
 	}{
-		{"WDATP-connector.properties", flexconnector.Settings{Tenant: tenant, ClientID: client, ClientSecret: `Made~up\secret=1`, Cloud: "public", SIEM: "arcsight"}, nil,
+		{"WDATP-connector.properties", settings{Tenant: tenant, ClientID: client, ClientSecret: `Made~up\secret=1`, Cloud: "public", SIEM: "arcsight"}, nil,
 			[]string{"line 4: auth_url: the audience is not carried over: siembridge asks for the one that Microsoft documents for each API"}},
-		{"details-qradar.txt", flexconnector.Settings{Tenant: "contoso.onmicrosoft.com", ClientID: client, ClientSecret: "Made~up:secret=2", Cloud: "public",
+		{"details-qradar.txt", settings{Tenant: "contoso.onmicrosoft.com", ClientID: client, ClientSecret: "Made~up:secret=2", Cloud: "public",
 			SIEM: "qradar", Regions: []string{"eu", "us"}}, nil, nil},
-		{"details-lines.txt", flexconnector.Settings{Tenant: tenant, ClientID: client, ClientSecret: "Made~up:secret=3", RefreshToken: "0.AAAAmade-up",
+		{"details-lines.txt", settings{Tenant: tenant, ClientID: client, ClientSecret: "Made~up:secret=3", RefreshToken: "0.AAAAmade-up",
 			Cloud: "public", SIEM: "arcsight"},
 			[]string{"line 1: SIEM details: not understood", "line 10: not understood", "line 11: not understood"}, nil},
 	} {
-		got := flexconnector.ReadSettings(tt.file, read(t, tt.file))
+		got := readSettings(tt.file, read(t, tt.file))
 		if diff := cmp.Diff(tt.problems, lines(got.Problems)); diff != "" {
 			t.Errorf("%s: problems: %s", tt.file, diff)
 		}
@@ -58,7 +68,7 @@ func TestSettings(t *testing.T) {
 
 func TestSettingsForms(t *testing.T) {
 	asJSON := `{"clientId": "` + client + `", "clientSecret": "s:=x", "region": ["us", "uk"], "tenantId": "contoso.com", "apiUrl": null}`
-	got := flexconnector.ReadSettings("details.json", []byte(asJSON))
+	got := readSettings("details.json", []byte(asJSON))
 	if len(got.Problems) > 0 || got.ClientSecret.Reveal() != "s:=x" || len(got.Regions) != 2 || got.Tenant != "contoso.com" {
 		t.Errorf("JSON: %+v", got)
 	}
@@ -67,7 +77,7 @@ func TestSettingsForms(t *testing.T) {
 	for _, u := range units {
 		wide = append(wide, byte(u), byte(u>>8))
 	}
-	if got = flexconnector.ReadSettings("wide.txt", wide); got.ClientID != client {
+	if got = readSettings("wide.txt", wide); got.ClientID != client {
 		t.Errorf("UTF-16: %+v", got)
 	}
 	for url, want := range map[string]string{
@@ -77,7 +87,7 @@ func TestSettingsForms(t *testing.T) {
 		"https://wdatp-alertexporter-us.securitycenter.windows.us/api/alerts":                "gcc-high [] 0",
 		"https://wdatp-alertexporter-eu.windows.com.evil.example.org/api/alerts":             " [] 1",
 	} {
-		got = flexconnector.ReadSettings("x.txt", []byte("Events URL: "+url))
+		got = readSettings("x.txt", []byte("Events URL: "+url))
 		if s := fmt.Sprint(got.Cloud, got.Regions, len(got.Problems)); strings.ReplaceAll(s, " ", "") != strings.ReplaceAll(want, " ", "") {
 			t.Errorf("%s: %s, want %s", url, s, want)
 		}
@@ -86,7 +96,7 @@ func TestSettingsForms(t *testing.T) {
 
 // TestSettingsMistakes: each is told with its line, and none shows a value.
 func TestSettingsMistakes(t *testing.T) {
-	got := flexconnector.ReadSettings("x.txt", []byte("Client ID: hush-1\nTenant ID: hush 2\nToken URL: https://login.evil.example.org/hush3/oauth2/token\n"+
+	got := readSettings("x.txt", []byte("Client ID: hush-1\nTenant ID: hush 2\nToken URL: https://login.evil.example.org/hush3/oauth2/token\n"+
 		"Client secret: <hush4>\nRegion: hush5\nTenant: "+tenant+"\nDirectory ID: contoso.com\nhush6: x\nClient secret: "+client+"\nAccess token: hush7\n"))
 	all := strings.Join(append(lines(got.Problems), lines(got.Notes)...), "\n")
 	if strings.Contains(all, "hush") || strings.Contains(fmt.Sprintf("%v %+v %#v", got, got, got), client) {
@@ -97,22 +107,10 @@ func TestSettingsMistakes(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", line, all)
 		}
 	}
-	a := flexconnector.ReadSettings("x.txt", []byte("Tenant: contoso.com\n"))
-	a.Merge(flexconnector.ReadSettings("y.txt", []byte("Tenant: fabrikam.com\nClient ID: "+client)))
+	a := readSettings("x.txt", []byte("Tenant: contoso.com\n"))
+	a.merge(readSettings("y.txt", []byte("Tenant: fabrikam.com\nClient ID: "+client)))
 	if len(a.Problems) != 1 || a.ClientID != client {
 		t.Errorf("merged: %+v", a)
-	}
-}
-
-func TestReadProperties(t *testing.T) {
-	text := "# no\n! no\n a = b\\=c \\\n   d\nk\\:ey:v\\u0041\\t.\nblank value\nnone\nre=(\\\\S+)\\\\.\nend=x\\"
-	var got []string
-	for _, p := range flexconnector.ReadProperties([]byte(text)) {
-		got = append(got, fmt.Sprintf("%d %s|%s", p.Line, p.Key, p.Value))
-	}
-	want := []string{"3 a|b=c d", "5 k:ey|vA\t.", "6 blank|value", "7 none|", `8 re|(\S+)\.`, "9 end|x"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
 	}
 }
 
@@ -123,7 +121,7 @@ func FuzzReadSettings(f *testing.F) {
 	}
 	f.Add("details.json", []byte(`{"clientSecret":"x","region":["us"]`))
 	f.Fuzz(func(t *testing.T, name string, text []byte) {
-		s := flexconnector.ReadSettings(name, text)
+		s := readSettings(name, text)
 		secret := s.ClientSecret.Reveal()
 		if len(secret) < 12 || strings.ContainsAny(secret, " _.") {
 			return
