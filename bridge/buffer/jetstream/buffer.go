@@ -38,6 +38,10 @@ type Options struct {
 	Registerer prometheus.Registerer // nil: no metrics
 
 	memory bool // tests: the stream is not on disk
+
+	// surround goes around each commit, of which the first message has that subject; nil: the commit alone. A test may
+	// let it fail before or after.
+	surround func(subject string, commit func() error) error
 }
 
 // missedBeats is how many beats of its own an instance hears before it takes another for dead. So while the cluster is
@@ -163,6 +167,9 @@ func (b *Buffer) defaults() {
 	}
 	if b.o.Now == nil {
 		b.o.Now = time.Now
+	}
+	if b.o.surround == nil {
+		b.o.surround = func(_ string, commit func() error) error { return commit() }
 	}
 	if b.o.Host == "" {
 		b.o.Host, _ = os.Hostname()

@@ -43,7 +43,11 @@ func (b *Buffer) commit(ctx context.Context, messages []message) (first uint64, 
 	if b.isRolledBack() { // what this instance would write is about a stream that is no more
 		return 0, errRolledBack
 	}
-	if first, err = b.publish(ctx, messages); err == nil {
+	err = b.o.surround(messages[0].subject, func() error {
+		first, err = b.publish(ctx, messages)
+		return err
+	})
+	if err == nil {
 		b.mu.Lock()
 		b.newest = max(b.newest, first+uint64(len(messages))-1)
 		b.mu.Unlock()
