@@ -148,7 +148,7 @@ func (b *Bridge) open(d *runningDestination) error {
 		Name: c.Name, Addresses: c.Address, Acknowledge: c.Confirm == "ack", ConfirmBytes: int(c.ConfirmBytes),
 		ConfirmInterval: c.ConfirmInterval, ConfirmTimeout: c.ConfirmTimeout, RateLimit: c.RateLimit,
 		Dial:  dial,
-		Queue: d.queue, Renderer: d.pipeline, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.shared.delivery,
+		Queue: d.queue, Renderer: d.pipeline.Renderer, Notes: b.buffer, Quarantine: b.buffer.Quarantine(), Logger: b.log, Metrics: b.shared.delivery,
 	}
 	if b.sharing != nil {
 		o.Share = func() float64 { return b.sharing.Share(c.Name) }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/buffer/jetstream"
 	"github.com/siembridge/siembridge/bridge/config"
@@ -101,7 +102,7 @@ func (w *moveWorld) take(q buffer.Queue, n int) (all []buffer.Record) {
 	ctx, cancel := context.WithTimeoutCause(w.t.Context(), 20*time.Second, errOver)
 	defer cancel()
 	for len(all) < n {
-		some, err := q.Take(ctx, n-len(all), 1<<20)
+		some, err := buffertest.Take(ctx, q, n-len(all), 1<<20)
 		if err != nil {
 			w.t.Fatalf("after %d of %d records: %v", len(all), n, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/bridge/control"
@@ -87,7 +88,7 @@ func (j *joints) append(from, to int) {
 func (j *joints) deliver(name string, records int) {
 	j.t.Helper()
 	for records > 0 {
-		got, err := j.queues[name].Take(j.t.Context(), records, 1<<20)
+		got, err := buffertest.Take(j.t.Context(), j.queues[name], records, 1<<20)
 		if err != nil {
 			j.t.Fatal(err)
 		}

@@ -65,8 +65,8 @@ func (j *replayJob) covers(r *buffer.Record, wants func(source string) bool) boo
 	return r.Number < j.Below && r.API != buffer.APIBridge && wants(r.Source)
 }
 
-// take returns the next records: no more than maxBytes of Raw, unless the first alone is larger.
-func (r *replay) take(max, maxBytes int) (records []buffer.Record) {
+// take appends the next records: no more than maxBytes of Raw, unless the first alone is larger.
+func (r *replay) take(records []buffer.Record, max, maxBytes int) []buffer.Record {
 	if r.next == nil {
 		r.next, r.end = iter.Pull(r.read)
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -70,23 +71,23 @@ func (q *resendQueue) stop() {
 }
 
 // Take implements buffer.Queue.
-func (q *resendQueue) Take(ctx context.Context, max, maxBytes int) ([]buffer.Record, error) {
+func (q *resendQueue) Take(ctx context.Context, into *buffer.Taken, max, maxBytes int) error {
 	for {
-		records, err := q.takeAgain(max, maxBytes)
-		if len(records) > 0 || err != nil {
+		records, err := q.takeAgain(into.Records[:0], max, maxBytes)
+		if into.Records = records; len(records) > 0 || err != nil {
 			q.again = false
-			return records, err
+			return err
 		}
-		records, err = q.takeNew(ctx, max, maxBytes)
+		err = q.takeNew(ctx, into, max, maxBytes)
 		q.again = true
-		if len(records) > 0 || ctx.Err() != nil || !errors.Is(err, context.Canceled) {
-			return records, err
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.Canceled) {
+			return err
 		}
 	}
 }
 
 // takeNew takes what is new. It waits for that, but no longer than until there is something to send again.
-func (q *resendQueue) takeNew(ctx context.Context, max, maxBytes int) ([]buffer.Record, error) {
+func (q *resendQueue) takeNew(ctx context.Context, into *buffer.Taken, max, maxBytes int) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	q.mu.Lock()
@@ -94,24 +95,24 @@ func (q *resendQueue) takeNew(ctx context.Context, max, maxBytes int) ([]buffer.
 		stop()
 	}
 	q.mu.Unlock()
-	records, err := q.Queue.Take(ctx, max, maxBytes)
+	err := q.Queue.Take(ctx, into, max, maxBytes)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.wake = nil
-	for i := range records {
-		q.flight[records[i].Number] = struct{}{}
-		q.newest = records[i].Number
+	for i := range into.Records {
+		q.flight[into.Records[i].Number] = struct{}{}
+		q.newest = into.Records[i].Number
 	}
-	return records, err
+	return err
 }
 
-// takeAgain takes what is to be sent again, when it is its turn or nothing new waits. It does not wait.
-func (q *resendQueue) takeAgain(max, maxBytes int) (records []buffer.Record, err error) {
+// takeAgain takes what is to be sent again, when it is its turn or nothing new waits, and appends it. It does not wait.
+func (q *resendQueue) takeAgain(records []buffer.Record, max, maxBytes int) ([]buffer.Record, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.called = false
 	if q.replay == nil && len(q.retry) == 0 || !q.again && q.Queue.Pending().Records > int64(len(q.flight)) {
-		return nil, nil
+		return records, nil
 	}
 	for len(q.retry) > 0 && len(records) < max && maxBytes > 0 {
 		one, ok, err := q.store.Quarantine().Get(q.retry[0])
@@ -128,10 +129,27 @@ func (q *resendQueue) takeAgain(max, maxBytes int) (records []buffer.Record, err
 		q.retry = q.retry[1:]
 	}
 	if q.replay != nil && len(records) == 0 {
-		records = q.replay.take(max, maxBytes)
-		err = q.finish()
+		return q.replay.take(records, max, maxBytes), q.finish()
 	}
-	return records, err
+	return records, nil
+}
+
+// Read implements buffer.Queue.
+func (q *resendQueue) Read(ctx context.Context, number uint64) (buffer.Record, error) {
+	switch {
+	case number < retryBit:
+		return q.Queue.Read(ctx, number)
+	case number < replayBit:
+		one, ok, err := q.store.Quarantine().Get(number &^ retryBit)
+		if err == nil && !ok {
+			err = fmt.Errorf("record %d of the quarantine: %w", number&^retryBit, buffer.ErrGone)
+		}
+		one.Record.Number, one.Record.Old = number, true
+		return one.Record, err
+	}
+	r, err := q.Queue.Read(ctx, number&^replayBit)
+	r.Number, r.Old = number, true
+	return r, err
 }
 
 // finish ends a replay all of which is confirmed. q.mu is held.

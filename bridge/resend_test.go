@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 )
 
@@ -69,7 +70,7 @@ func (r *resending) take(max int) []buffer.Record {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	records, err := r.queue.Take(ctx, max, 1<<20)
+	records, err := buffertest.Take(ctx, r.queue, max, 1<<20)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestResendWakes(t *testing.T) {
 	taken := make(chan []buffer.Record)
 	go func() {
 		for range 2 {
-			records, err := r.queue.Take(context.Background(), 10, 1<<20)
+			records, err := buffertest.Take(context.Background(), r.queue, 10, 1<<20)
 			if err != nil {
 				t.Error(err)
 			}
@@ -231,7 +232,7 @@ func TestResendWakes(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.queue.Take(ctx, 1, 1); !errors.Is(err, context.Canceled) {
+	if _, err := buffertest.Take(ctx, r.queue, 1, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("when it is over: %v", err)
 	}
 }

@@ -129,10 +129,11 @@ func (r *run) stages(cfg *config.Config) ([]stage, error) {
 		}
 	})
 	var frames []byte
+	renderer := pipeline.Renderer()
 	encode := timePer(len(records), func() {
 		frames = frames[:0]
 		for i := range records {
-			frames, _, _ = pipeline.Render(frames, &records[i])
+			frames, _, _ = renderer.Render(frames, &records[i])
 		}
 	})
 	return []stage{{"reading and identifying", read}, {"decoding and encoding", encode}}, nil

@@ -99,11 +99,15 @@ type Destination struct {
 // Queue is what one destination has yet to deliver. Take and Release may be called from different goroutines; two
 // calls of the same method may not overlap.
 type Queue interface {
-	// Take returns the next records that were not taken since the queue was opened, oldest first: at least one, at
-	// most max, and no more than maxBytes of Raw unless the first alone is larger. It waits until there is one or ctx
-	// ends. Records of sources the destination does not want are passed over and released. The records and their Raw
-	// stay valid: they are the caller's.
-	Take(ctx context.Context, max, maxBytes int) ([]Record, error)
+	// Take gives the next records that were not taken since the queue was opened, oldest first: at least one, at most
+	// max, and no more than maxBytes of Raw unless the first alone is larger. It waits until there is one or ctx ends.
+	// Records of sources the destination does not want are passed over and released. What into held before is gone.
+	Take(ctx context.Context, into *Taken, max, maxBytes int) error
+
+	// Read returns a record that is still in the buffer by its number, as Take gave it: one that is not released is
+	// there, unless it was damaged or dropped since. Otherwise the error wraps ErrGone. It may be called beside Take and
+	// Release.
+	Read(ctx context.Context, number uint64) (Record, error)
 
 	// Release marks records as delivered, in any order; when it returns without an error that is on disk. A record
 	// that was taken and not released is returned by Take after the queue is opened again.
@@ -116,6 +120,13 @@ type Queue interface {
 
 	// Pending reports what is not released yet, taken or not.
 	Pending() Pending
+}
+
+// Taken is what Take gives. The next Take into it uses its memory again: until then the records, with Raw, may be read
+// and written, and their other texts stay valid for good. The zero value is ready for use.
+type Taken struct {
+	Records []Record
+	Memory  []byte // what Raw lies in, where the buffer reads into it
 }
 
 // KeepReleased is how many bytes of records each destination can be given again after their release. A destination
@@ -241,6 +252,8 @@ var (
 	ErrNoSpace = errors.New("no space left for the buffer")
 	// ErrLocked: another process uses the same state directory.
 	ErrLocked = errors.New("the state directory is in use by another process")
+	// ErrGone: there is no record of that number any more.
+	ErrGone = errors.New("the record is not in the buffer any more")
 	// ErrClosed: the buffer was closed.
 	ErrClosed = errors.New("the buffer is closed")
 )

@@ -62,7 +62,7 @@ func testEvent(cfg *config.Config, d *config.Destination) ([]byte, error) {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	record := buffer.Record{API: "graph-alerts", Key: "siembridge-test", Pulled: time.Now(), Raw: fmt.Appendf(nil,
 		`{"id":"siembridge-test","title":"siembridge test event","description":"Sent by siembridge check --send. It needs no action.","severity":"informational","status":"new","category":"SiembridgeTest","createdDateTime":%q,"lastUpdateDateTime":%q}`, now, now)}
-	frame, events, _ := pipeline.Render(nil, &record)
+	frame, events, _ := pipeline.Renderer().Render(nil, &record)
 	if events == 0 {
 		return nil, errors.New("the test event makes no event")
 	}

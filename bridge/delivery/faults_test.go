@@ -31,6 +31,7 @@ func TestFaultsOfTheStore(t *testing.T) {
 		"release":   "a confirmation cannot be stored",
 		"note":      "cannot be stored",
 		"set aside": "a record cannot be set aside",
+		"read":      "a record cannot be set aside",
 	} {
 		twice(t, what, func(t *testing.T, applied bool) {
 			r := newRig(t, "siem:6514")

@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,6 +28,11 @@ type Filter struct {
 	program *vm.Program
 	used    []formats.Field
 	env     map[string]any // what the program sees; refilled for each detection
+}
+
+// clone returns a filter for another goroutine.
+func (f *Filter) clone() *Filter {
+	return &Filter{program: f.program, used: f.used, env: maps.Clone(f.env)}
 }
 
 // severityNames are the words that a filter compares severity with.

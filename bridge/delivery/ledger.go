@@ -3,8 +3,6 @@ package delivery
 import (
 	"slices"
 	"time"
-
-	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
 // uncleanBeforeHalving is how many unclean ends in a row, without a release, make the next connection carry half as
@@ -22,11 +20,12 @@ type item struct {
 	number    uint64
 	frames    []byte
 	events    int
-	sent      bool           // was sent before: sending it again is a repeat
-	delivered bool           // was released before, and is sent again for safety (confirm = "ack")
-	repeats   int            // how often it was sent again after that
-	since     time.Time      // Microsoft's own time on it, for the latency
-	record    *buffer.Record // for quarantine; nil in tests of the ledger alone
+	sent      bool      // was sent before: sending it again is a repeat
+	delivered bool      // was released before, and is sent again for safety (confirm = "ack")
+	repeats   int       // how often it was sent again after that
+	since     time.Time // Microsoft's own time on it, for the latency
+	source    string    // its record's
+	key       string    // likewise
 }
 
 // ledger knows of each record on which connection it was sent and decides, when a connection ends, what is confirmed

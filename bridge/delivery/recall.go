@@ -57,7 +57,7 @@ func (w *Worker) recall(ctx context.Context) {
 			continue
 		}
 		w.doubted = true
-		items, _ := w.render(records)
+		items, _ := w.taker().render(records)
 		for i := range items {
 			items[i].sent, items[i].delivered = true, true
 		}

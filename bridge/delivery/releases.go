@@ -127,12 +127,16 @@ const ReasonRefused = "the receiver ended the connection each time this record w
 
 // setAside quarantines a record that the receiver ended three connections over, while it took others.
 func (w *Worker) setAside(it item) {
-	if _, err := w.o.Quarantine.Put(*it.record, w.o.Name+": "+ReasonRefused); err != nil {
+	r, err := w.o.Queue.Read(w.hard, it.number)
+	if err == nil {
+		_, err = w.o.Quarantine.Put(r, w.o.Name+": "+ReasonRefused)
+	}
+	if err != nil {
 		w.problem("a record cannot be set aside", err)
 		w.ledger.again = append(w.ledger.again, it)
 		return
 	}
-	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.record.Key, "reason", ReasonRefused)
+	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.key, "reason", ReasonRefused)
 	it.events = 0 // not delivered
 	w.release.put([]item{it}, 0)
 }

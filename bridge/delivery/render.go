@@ -10,7 +10,8 @@ import (
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
-// Pipeline is the Renderer of a destination: decode, filter, encode, header, frame. Render is used by one goroutine.
+// Pipeline is how a destination makes frames of records: decode, filter, encode, header, frame. It may be used by several
+// goroutines.
 type Pipeline struct {
 	Destination string                // its name, for metrics and logs
 	Encoder     formats.Encoder       // the format with its mapping
@@ -25,7 +26,21 @@ type Pipeline struct {
 	Quarantined func(source string)   // counts a record that was set aside; nil: nobody does
 	Metrics     *Metrics              // counts what was filtered and shortened
 	Logger      *slog.Logger          // says which records could not be read
+}
 
+// Renderer returns a Renderer, which keeps its memory for the next record and is used by one goroutine.
+func (p *Pipeline) Renderer() Renderer {
+	r := &rendering{Pipeline: p}
+	if p.Filter != nil {
+		r.filter = p.Filter.clone()
+	}
+	return r
+}
+
+// rendering is a pipeline as one goroutine uses it.
+type rendering struct {
+	*Pipeline
+	filter    *Filter
 	decoder   defender.Decoder
 	detection formats.Detection // of the record at hand
 }
@@ -41,14 +56,14 @@ const freshFor = 24 * time.Hour
 
 // Render implements Renderer. A record that cannot be decoded is sent in a minimal form, past the filter, and set aside
 // with the reason.
-func (p *Pipeline) Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time) {
+func (p *rendering) Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time) {
 	d := &p.detection
 	if r.API == buffer.APIBridge && !p.Status {
 		return dst, 0, time.Time{}
 	}
 	if err := decode(r, d, p.decoder.Decode); err != nil {
 		p.setAside(r, err)
-	} else if p.Filter != nil && !p.Filter.Keep(d) {
+	} else if p.filter != nil && !p.filter.Keep(d) {
 		return dst, 0, time.Time{}
 	}
 	return p.frame(dst, r, d), 1, d.Updated

@@ -112,7 +112,7 @@ func (w *Worker) delivered(items []item) {
 	}
 	for _, it := range items[max(0, len(items)-recentEvents):] {
 		if it.events > 0 {
-			w.recent = append(w.recent, Sent{At: now, Source: it.record.Source, Frames: bytes.Clone(it.frames[:min(len(it.frames), recentBytes)])})
+			w.recent = append(w.recent, Sent{At: now, Source: it.source, Frames: bytes.Clone(it.frames[:min(len(it.frames), recentBytes)])})
 		}
 	}
 	w.recent = w.recent[max(0, len(w.recent)-recentEvents):]

@@ -7,64 +7,84 @@ import (
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
-// take renders what the queue has, ahead of the sending. It ends with ctx.
-func (w *Worker) take(ctx context.Context) {
+// taker takes records and renders them, ahead of the sending. Several work at once: one takes while others render, and
+// each hands on when those that took before it have, so that records are sent in the order of the queue.
+type taker struct {
+	w        *Worker
+	renderer Renderer
+	taken    buffer.Taken
+	growth   float64 // bytes of frames for each byte of Raw, of the last batch
+}
+
+func (w *Worker) taker() *taker { return &taker{w: w, renderer: w.o.Renderer(), growth: 1} }
+
+// run ends with ctx.
+func (t *taker) run(ctx context.Context) {
+	w := t.w
 	for {
-		records, err := w.o.Queue.Take(ctx, takeRecords, takeBytes)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			w.problem("records cannot be read from the buffer", err)
-			if !pause(ctx, time.Second) {
-				return
-			}
-			continue
-		}
-		items, filtered := w.render(records)
-		if len(filtered) > 0 {
-			w.release.put(filtered, 0)
-		}
-		if len(items) == 0 {
-			continue
-		}
+		var before chan struct{}
 		select {
-		case w.batches <- items:
+		case before = <-w.turn:
 		case <-ctx.Done():
 			return
 		}
+		if err := w.o.Queue.Take(ctx, &t.taken, takeRecords, takeBytes); err != nil {
+			if ctx.Err() == nil {
+				w.problem("records cannot be read from the buffer", err)
+				pause(ctx, time.Second)
+			}
+			w.turn <- before
+			continue
+		}
+		handed := make(chan struct{})
+		w.turn <- handed
+		items, filtered := t.render(t.taken.Records)
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return
+		}
+		if len(filtered) > 0 {
+			w.release.put(filtered, 0)
+		}
+		if len(items) > 0 {
+			select {
+			case w.batches <- items:
+			case <-ctx.Done():
+				return
+			}
+		}
+		close(handed)
 	}
 }
 
 // render makes the frames of records. All of them share one array; filtered are those with nothing to send.
-func (w *Worker) render(records []buffer.Record) (items, filtered []item) {
+func (t *taker) render(records []buffer.Record) (items, filtered []item) {
 	items = make([]item, 0, len(records))
-	frames, raw := make([]byte, 0, w.room(records)), 0
+	frames, raw := make([]byte, 0, t.room(records)), 0
 	for i := range records {
-		start := len(frames)
-		var it item
-		frames, it.events, it.since = w.o.Renderer.Render(frames, &records[i])
-		it.number, it.record = records[i].Number, &records[i]
+		r, start := &records[i], len(frames)
+		it := item{number: r.Number, source: r.Source, key: r.Key}
+		frames, it.events, it.since = t.renderer.Render(frames, r)
 		if it.events == 0 {
 			filtered = append(filtered, it)
 			continue
 		}
 		it.frames = frames[start:len(frames):len(frames)]
 		items = append(items, it)
-		raw += len(records[i].Raw)
+		raw += len(r.Raw)
 	}
 	if raw > 0 {
-		w.growth = float64(len(frames)) / float64(raw)
+		t.growth = float64(len(frames)) / float64(raw)
 	}
 	return items, filtered
 }
 
 // room guesses how many bytes the frames of records take: about what the last ones took for each byte of Raw, and some.
-// It is used by the taker alone.
-func (w *Worker) room(records []buffer.Record) int {
+func (t *taker) room(records []buffer.Record) int {
 	raw := 0
 	for i := range records {
 		raw += len(records[i].Raw)
 	}
-	return min(int(float64(raw)*w.growth*1.1)+4096, 4<<20)
+	return min(int(float64(raw)*t.growth*1.1)+4096, 4<<20)
 }

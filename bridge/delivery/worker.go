@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 type Renderer interface {
 	// Render appends the frames of r to dst and returns them with the number of events they hold, 0 when the filter
 	// keeps the record back, and Microsoft's own time on the record. The same record gives the same bytes every time.
+	// Nothing of r is kept.
 	Render(dst []byte, r *buffer.Record) (out []byte, events int, since time.Time)
 }
 
@@ -53,13 +55,13 @@ type Options struct {
 	RateLimit       int            // events per second; 0: none
 	Share           func() float64 // part of RateLimit that is this worker's, 0 to 1; nil: all of it
 
-	Dial       DialFunc     // makes the connections
-	Queue      buffer.Queue // what there is to deliver; Release is the only effect on it
-	Renderer   Renderer     // makes frames of records
-	Notes      buffer.Notes // remembers which receivers answer a half-close
-	Quarantine Quarantine   // takes records that the receiver does not, with ReasonRefused
-	Logger     *slog.Logger // says each change of state once
-	Metrics    *Metrics     // of all destinations
+	Dial       DialFunc        // makes the connections
+	Queue      buffer.Queue    // what there is to deliver; Release is the only effect on it
+	Renderer   func() Renderer // makes one that makes frames of records, for each goroutine that does
+	Notes      buffer.Notes    // remembers which receivers answer a half-close
+	Quarantine Quarantine      // takes records that the receiver does not, with ReasonRefused
+	Logger     *slog.Logger    // says each change of state once
+	Metrics    *Metrics        // of all destinations
 }
 
 // Times that are not the operator's business.
@@ -69,8 +71,9 @@ const (
 	checkEvery  = 5 * time.Minute        // an idle destination is connected to, so that its state is true
 	chunkBytes  = 64 << 10               // one write
 	takeRecords = 2000
-	takeBytes   = 256 << 10 // small, since the last record under way keeps all of them in memory
+	takeBytes   = 256 << 10 // small, since the last record under way keeps the frames of all of them in memory
 	takeAhead   = 4         // so many are rendered ahead
+	takersMost  = 4         // render at once, on as many cores
 )
 
 // Worker delivers to one destination.
@@ -79,12 +82,12 @@ type Worker struct {
 	ledger  ledger
 	limiter *rate.Limiter
 
-	batches chan []item // from the taker
-	pending []item      // of the batch at hand, not yet sent
-	growth  float64     // bytes of frames for each byte of Raw, of the last batch; the taker's
-	block   []byte      // of a write; used again for the next
-	chunks  []item      // of a write
-	release releases    // what is confirmed and not on disk
+	batches chan []item        // from the takers
+	turn    chan chan struct{} // who has it may take; it is closed when what was taken before is in batches
+	pending []item             // of the batch at hand, not yet sent
+	block   []byte             // of a write; used again for the next
+	chunks  []item             // of a write
+	release releases           // what is confirmed and not on disk
 
 	failover failover
 	spare    dialled   // the next connection, to the same address
@@ -110,7 +113,10 @@ type Worker struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, takeAhead), growth: 1, announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
+	w := &Worker{o: o, batches: make(chan []item, takeAhead), turn: make(chan chan struct{}, 1), announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
+	first := make(chan struct{})
+	close(first)
+	w.turn <- first
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -119,7 +125,7 @@ func New(o Options) *Worker {
 }
 
 // Run delivers until ctx ends; then it confirms what it has sent, for at most 8 seconds, and returns. What was not
-// confirmed by then is sent again by the next Run. Its taker and releaser end with it.
+// confirmed by then is sent again by the next Run. Its takers and releaser end with it.
 func (w *Worker) Run(ctx context.Context) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -128,7 +134,9 @@ func (w *Worker) Run(ctx context.Context) {
 
 	w.recall(ctx)
 	var helpers sync.WaitGroup
-	helpers.Go(func() { w.take(ctx) })
+	for range min(takersMost, runtime.GOMAXPROCS(0)) {
+		helpers.Go(func() { w.taker().run(ctx) })
+	}
 	helpers.Go(func() { w.look(ctx) })
 	released := make(chan struct{})
 	go func() { defer close(released); w.releaser() }()

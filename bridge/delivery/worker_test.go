@@ -71,7 +71,7 @@ func (s *store) put(n, size int) {
 	}
 }
 
-func (s *store) Take(ctx context.Context, most, maxBytes int) ([]buffer.Record, error) {
+func (s *store) Take(ctx context.Context, into *buffer.Taken, most, maxBytes int) error {
 	for {
 		s.mu.Lock()
 		n, size := 0, 0
@@ -80,18 +80,31 @@ func (s *store) Take(ctx context.Context, most, maxBytes int) ([]buffer.Record, 
 			s.taken[s.pending[n].Number] = s.pending[n]
 			n++
 		}
-		got := s.pending[:n]
+		into.Records = append(into.Records[:0], s.pending[:n]...)
 		s.pending = s.pending[n:]
 		s.mu.Unlock()
 		if n > 0 {
-			return got, nil
+			return nil
 		}
 		select {
 		case <-s.arrived:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+func (s *store) Read(_ context.Context, number uint64) (r buffer.Record, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, there := s.taken[number]
+	if i := slices.IndexFunc(s.gone, func(r buffer.Record) bool { return r.Number == number }); !there && i >= 0 {
+		r, there = s.gone[i], true
+	}
+	if !there {
+		return r, buffer.ErrGone
+	}
+	return r, s.step("read", func() {})
 }
 
 func (s *store) Release(_ context.Context, numbers []uint64) error {
@@ -189,7 +202,7 @@ func newRig(t *testing.T, addresses ...string) *rig {
 		level = slog.LevelDebug
 	}
 	r.o = Options{Name: "siem", Addresses: addresses, ConfirmBytes: 1 << 20, ConfirmInterval: 2 * time.Second, ConfirmTimeout: 30 * time.Second,
-		Queue: r.store, Renderer: plain{}, Notes: r.store, Quarantine: r.store,
+		Queue: r.store, Renderer: func() Renderer { return plain{} }, Notes: r.store, Quarantine: r.store,
 		Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&r.log), &slog.HandlerOptions{Level: level})), Metrics: NewMetrics(prometheus.NewRegistry()),
 		Dial: func(ctx context.Context, address, resolved string) (Conn, error) {
 			r.dials.Add(1)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
 	"github.com/siembridge/siembridge/formats/defender"
 )
@@ -66,7 +67,7 @@ func TestEvidenceReachesTheQueueOnce(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for got := 0; got < stored; {
-			records, err := q.Take(ctx, 1000, 16<<20)
+			records, err := buffertest.Take(ctx, q, 1000, 16<<20)
 			if err != nil {
 				t.Fatal(err)
 			}

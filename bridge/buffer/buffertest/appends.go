@@ -166,7 +166,7 @@ func closed(h *harness) {
 	_, appendErr := h.b.Append(ctx, buffer.Batch{Source: "s", Records: []buffer.Record{h.record("s", "k", at(1), "")}})
 	_, checkpointErr := h.b.Checkpoint("s")
 	_, queueErr := h.b.Queue(buffer.Destination{Name: "e"})
-	_, takeErr := q.Take(ctx, 1, 1)
+	_, takeErr := Take(ctx, q, 1, 1)
 	releaseErr := q.Release(ctx, []uint64{1})
 	for i, err := range []error{appendErr, checkpointErr, queueErr, takeErr, releaseErr} {
 		if !errors.Is(err, buffer.ErrClosed) {

@@ -205,7 +205,7 @@ func (m *model) take(t *rapid.T) {
 		return // Take would wait
 	}
 	limit := rapid.IntRange(1, 20).Draw(t, "max")
-	got, err := d.q.Take(context.Background(), limit, 8000)
+	got, err := Take(context.Background(), d.q, limit, 8000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,11 @@
 package buffertest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -23,7 +26,8 @@ func queueRules() []rule {
 		{"queue goes on", "a destination that was opened before goes on where it was for 7 days after it was closed", goesOn},
 		{"queue is forgotten", "a destination that was closed for longer than 7 days starts anew", forgotten},
 		{"queue opened twice", "a queue opened again gives what was taken and not released; the old one ends", openedTwice},
-		{"records are the caller's", "what Take gave stays valid", callersOwn},
+		{"records are the caller's", "what Take gave stays valid until the next Take into the same, its keys for good", callersOwn},
+		{"read again", "a record is read by its number as Take gave it, until it is gone", readAgain},
 	}
 }
 
@@ -40,7 +44,7 @@ func limits(h *harness) {
 	h.fill("s", "k", 10, 1000)
 	ctx := context.Background()
 	for _, c := range []struct{ max, maxBytes, least, most int }{{3, 1 << 20, 1, 3}, {10, 2500, 1, 2}, {10, 10, 1, 1}, {10, 0, 1, 1}, {100, 1 << 20, 1, 3}} {
-		got, err := q.Take(ctx, c.max, c.maxBytes)
+		got, err := Take(ctx, q, c.max, c.maxBytes)
 		if err != nil || len(got) < c.least || len(got) > c.most {
 			h.Fatalf("Take(%d, %d) gave %d records, %v", c.max, c.maxBytes, len(got), err)
 		}
@@ -51,7 +55,7 @@ func wakes(h *harness) {
 	q := h.queue(buffer.Destination{Name: "d"})
 	got := make(chan []buffer.Record)
 	go func() {
-		records, _ := q.Take(context.Background(), 10, 1<<20)
+		records, _ := Take(context.Background(), q, 10, 1<<20)
 		got <- records
 	}()
 	h.fill("s", "k", 1, 10)
@@ -215,7 +219,7 @@ func openedTwice(h *harness) {
 	got := h.take(old, 2)
 	h.release(old, got[0])
 	q := h.queue(buffer.Destination{Name: "d"})
-	if _, err := old.Take(context.Background(), 1, 1); !errors.Is(err, buffer.ErrClosed) {
+	if _, err := Take(context.Background(), old, 1, 1); !errors.Is(err, buffer.ErrClosed) {
 		h.Fatalf("Take of the old queue: %v", err)
 	}
 	if err := old.Release(context.Background(), numbers(got[1:])); !errors.Is(err, buffer.ErrClosed) {
@@ -239,5 +243,53 @@ func callersOwn(h *harness) {
 	again := h.queue(buffer.Destination{Name: "d"})
 	if r := h.take(again, 2)[1]; r.Raw[0] != 'x' {
 		h.Fatal("writing into a record that was taken changed the buffer")
+	}
+	var taken buffer.Taken
+	var got []string
+	for range 20 {
+		if err := again.Take(context.Background(), &taken, 3, 1<<20); err != nil {
+			h.Fatal(err)
+		}
+		for _, r := range taken.Records {
+			if len(r.Raw) != 1000 || len(bytes.Trim(r.Raw, "x")) > 0 {
+				h.Fatalf("%s came as %q", r.Key, r.Raw)
+			}
+			got = append(got, r.Key)
+		}
+	}
+	for i, key := range got {
+		if want := fmt.Sprintf("other%d", i+1); key != want {
+			h.Fatalf("key %d is %q, want %q", i, key, want)
+		}
+	}
+}
+
+func readAgain(h *harness) {
+	q := h.queue(buffer.Destination{Name: "d"})
+	h.fill("s", "k", 50, 100)
+	changed := h.record("s", "k7", at(99), "y")
+	h.append("s", changed)
+	taken := h.take(q, 51)
+	h.release(q, taken[3])
+	for _, want := range taken {
+		got, err := q.Read(context.Background(), want.Number)
+		if want.Number == taken[3].Number && errors.Is(err, buffer.ErrGone) {
+			continue // it may be gone
+		}
+		if got.Old = want.Old; err != nil || !reflect.DeepEqual(got, want) {
+			h.Fatalf("Read(%d): %+v, %v, want %+v", want.Number, got, err, want)
+		}
+	}
+	for _, none := range []uint64{0, taken[50].Number + 1000} {
+		if got, err := q.Read(context.Background(), none); !errors.Is(err, buffer.ErrGone) {
+			h.Fatalf("Read(%d): %+v, %v", none, got, err)
+		}
+	}
+	again := h.queue(buffer.Destination{Name: "d"})
+	if _, err := q.Read(context.Background(), taken[0].Number); !errors.Is(err, buffer.ErrClosed) {
+		h.Fatalf("Read of a queue that has ended: %v", err)
+	}
+	if got, err := again.Read(context.Background(), taken[0].Number); err != nil || got.Key != "k0" {
+		h.Fatalf("a record that was not taken yet: %+v, %v", got, err)
 	}
 }

@@ -157,12 +157,19 @@ func (h *harness) queue(d buffer.Destination) buffer.Queue {
 	return q
 }
 
+// Take takes from a queue what is the caller's then.
+func Take(ctx context.Context, q buffer.Queue, max, maxBytes int) ([]buffer.Record, error) {
+	var taken buffer.Taken
+	err := q.Take(ctx, &taken, max, maxBytes)
+	return taken.Records, err
+}
+
 // take takes n records, in as many calls as it needs.
 func (h *harness) take(q buffer.Queue, n int) (records []buffer.Record) {
 	h.Helper()
 	for len(records) < n {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		more, err := q.Take(ctx, n-len(records), 1<<20)
+		more, err := Take(ctx, q, n-len(records), 1<<20)
 		cancel()
 		if err != nil {
 			h.Fatalf("Take, after %d of %d records: %v", len(records), n, err)
@@ -181,7 +188,7 @@ func (h *harness) nothing(q buffer.Queue) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		records, err := q.Take(ctx, 1, 1<<20)
+		records, err := Take(ctx, q, 1, 1<<20)
 		if err == nil {
 			err = fmt.Errorf("it gave %d records, first key %q", len(records), records[0].Key)
 		}

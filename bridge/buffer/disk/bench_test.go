@@ -82,6 +82,7 @@ func BenchmarkDrain(b *testing.B) {
 	}
 	load(b, buf, n)
 	b.ReportAllocs()
+	var taken buffer.Taken
 	i := 0
 	for b.Loop() {
 		if i == 64 {
@@ -89,14 +90,13 @@ func BenchmarkDrain(b *testing.B) {
 		}
 		q := openQueue(b, buf, fmt.Sprint("d", i))
 		for left := n; left > 0; {
-			records, err := q.Take(context.Background(), 2000, 1<<20)
-			if err != nil {
+			if err := q.Take(context.Background(), &taken, 2000, 1<<20); err != nil {
 				b.Fatal(err)
 			}
-			if err := q.Release(context.Background(), numbers(records)); err != nil {
+			if err := q.Release(context.Background(), numbers(taken.Records)); err != nil {
 				b.Fatal(err)
 			}
-			left -= len(records)
+			left -= len(taken.Records)
 		}
 		i++
 	}

@@ -103,7 +103,7 @@ func (w *world) use() (err error) {
 func (w *world) deliver(name string, lag bool) error {
 	q := w.open[name].(*Queue)
 	for {
-		records, more, err := q.read(2, 1<<20)
+		records, more, err := readOnce(q, 2)
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (w *world) checkQueue(b *Buffer, name string, stored int) {
 	pending := q.Pending().Records
 	for more := true; more; {
 		var records []buffer.Record
-		if records, more, err = q.read(5, 1<<20); err != nil {
+		if records, more, err = readOnce(q, 5); err != nil {
 			w.t.Fatal(err)
 		}
 		for _, r := range records {
@@ -319,4 +319,11 @@ func (w *world) resume() {
 		w.t.Fatalf("after %v: the checkpoint is %d, %d were returned for, %d tried; %+v", w.f, stored, w.acked, w.tried, r)
 	}
 	w.acked = stored
+}
+
+// readOnce takes what is there, without waiting.
+func readOnce(q *Queue, most int) (records []buffer.Record, more bool, err error) {
+	var taken buffer.Taken
+	more, err = q.read(&taken, most, 1<<20)
+	return taken.Records, more, err
 }

@@ -78,7 +78,7 @@ func appendNumbered(t testing.TB, b *Buffer, from, n int) buffer.Outcome {
 func takeAll(t testing.TB, q *Queue) (all []buffer.Record) {
 	t.Helper()
 	for {
-		records, more, err := q.read(1000, 1<<20)
+		records, more, err := readOnce(q, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

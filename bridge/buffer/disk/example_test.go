@@ -42,13 +42,14 @@ func Example() {
 	b, q := open()
 	fmt.Println(b.Append(ctx, buffer.Batch{Source: "contoso", Records: []buffer.Record{record("da1"), record("da2")}, Checkpoint: []byte("10:11")}))
 	fmt.Println(b.Append(ctx, buffer.Batch{Source: "contoso", Records: []buffer.Record{record("da2")}}))
-	records, err := q.Take(ctx, 10, 1<<20)
-	fmt.Println(len(records), err)
-	fmt.Println(q.Release(ctx, []uint64{records[0].Number}), b.Close())
+	var taken buffer.Taken
+	err = q.Take(ctx, &taken, 10, 1<<20)
+	fmt.Println(len(taken.Records), err)
+	fmt.Println(q.Release(ctx, []uint64{taken.Records[0].Number}), b.Close())
 
 	b, q = open()
-	records, err = q.Take(ctx, 10, 1<<20)
-	fmt.Println(records[0].Key, err)
+	err = q.Take(ctx, &taken, 10, 1<<20)
+	fmt.Println(taken.Records[0].Key, err)
 	checkpoint, err := b.Checkpoint("contoso")
 	fmt.Printf("%s %v %v\n", checkpoint, err, b.Close())
 	// Output:

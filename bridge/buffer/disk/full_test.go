@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs"
 )
 
@@ -70,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := b.Append(ctx, crashBatch(1)); err != nil {
 		t.Fatal(err)
 	}
-	records, err := q.Take(ctx, 2, 1<<20)
+	records, err := buffertest.Take(ctx, q, 2, 1<<20)
 	if err != nil || len(records) != 2 {
 		t.Fatal(len(records), err)
 	}
@@ -136,7 +137,7 @@ func TestFullDiskOfDeliveredRecords(t *testing.T) {
 		if o, err := b.Append(ctx, crashBatch(n)); err != nil || o.New != crashRecords {
 			t.Fatalf("append %d: %+v, %v", n, o, err)
 		}
-		records, err := q.Take(ctx, crashRecords, 1<<20)
+		records, err := buffertest.Take(ctx, q, crashRecords, 1<<20)
 		if err != nil || len(records) != crashRecords {
 			t.Fatal(len(records), err)
 		}

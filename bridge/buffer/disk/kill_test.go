@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 )
 
 const childDir = "SIEMBRIDGE_TEST_BUFFER"
@@ -56,7 +57,7 @@ func appendForever(dir string) error {
 	}()
 	go func() {
 		for {
-			records, err := q.Take(context.Background(), 7, 1<<20)
+			records, err := buffertest.Take(context.Background(), q, 7, 1<<20)
 			if err == nil {
 				err = q.Release(context.Background(), numbers(records))
 			}
@@ -154,7 +155,7 @@ func checkKilled(t *testing.T, dir string, acked int, released map[uint64]bool) 
 	pending := q.Pending().Records
 	for more := true; more; {
 		var records []buffer.Record
-		if records, more, err = q.read(100, 1<<20); err != nil {
+		if records, more, err = readOnce(q, 100); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range records {

@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
 
@@ -191,7 +192,7 @@ func TestLeftovers(t *testing.T) {
 		if err := b.CloseQueue("old"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := q.Take(context.Background(), 1, 1); !errors.Is(err, buffer.ErrClosed) {
+		if _, err := buffertest.Take(context.Background(), q, 1, 1); !errors.Is(err, buffer.ErrClosed) {
 			t.Fatal(err)
 		}
 		left := b.Leftovers()
@@ -323,7 +324,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	q := openQueue(t, b, "d")
 	done := make(chan error)
 	go func() {
-		_, err := q.Take(context.Background(), 1, 1)
+		_, err := buffertest.Take(context.Background(), q, 1, 1)
 		done <- err
 	}()
 	b.Close()

@@ -1,9 +1,11 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sort"
 	"time"
@@ -193,17 +195,17 @@ func (q *Queue) trim() {
 }
 
 // Take implements buffer.Queue.
-func (q *Queue) Take(ctx context.Context, max, maxBytes int) ([]buffer.Record, error) {
+func (q *Queue) Take(ctx context.Context, into *buffer.Taken, max, maxBytes int) error {
 	if max < 1 {
-		return nil, fmt.Errorf("destination %s asks for %d records", q.d.name, max)
+		return fmt.Errorf("destination %s asks for %d records", q.d.name, max)
 	}
-	for {
+	for into.Records = into.Records[:0]; ; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		records, more, err := q.read(max, maxBytes)
-		if err != nil || len(records) > 0 {
-			return records, err
+		more, err := q.read(into, max, maxBytes)
+		if err != nil || len(into.Records) > 0 {
+			return err
 		}
 		if more {
 			continue
@@ -211,11 +213,41 @@ func (q *Queue) Take(ctx context.Context, max, maxBytes int) ([]buffer.Record, e
 		select {
 		case <-q.wake:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-q.b.closed:
-			return nil, buffer.ErrClosed
+			return buffer.ErrClosed
 		}
 	}
+}
+
+// Read implements buffer.Queue. It looks through one segment.
+func (q *Queue) Read(_ context.Context, number uint64) (r buffer.Record, err error) {
+	b := q.b
+	b.mu.Lock()
+	i := slices.IndexFunc(b.segments, func(s *segment) bool { return s.first > 0 && s.first <= number && number <= s.last })
+	if q.closed || i < 0 {
+		defer b.mu.Unlock()
+		if q.closed {
+			return r, buffer.ErrClosed
+		}
+		return r, fmt.Errorf("destination %s: record %d: %w", q.d.name, number, buffer.ErrGone)
+	}
+	s := b.segments[i]
+	b.mu.Unlock()
+	err = b.eachRecord(s, segmentHeader, func(v *recordView) bool {
+		if v.number == number {
+			r = v.record()
+			r.Raw = bytes.Clone(r.Raw)
+		}
+		return v.number < number
+	})
+	switch {
+	case r.Number == number:
+		return r, nil
+	case err == nil, errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
+		err = buffer.ErrGone
+	}
+	return r, fmt.Errorf("destination %s: record %d: %w", q.d.name, number, err)
 }
 
 // Release implements buffer.Queue.

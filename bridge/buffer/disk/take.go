@@ -61,35 +61,35 @@ type window struct {
 	size    int64 // how many bytes are worth reading
 }
 
-// read returns what there is to take without waiting. more says that reading again may give something.
-func (q *Queue) read(max, maxBytes int) (records []buffer.Record, more bool, err error) {
+// read gives what there is to take without waiting. more says that reading again may give something.
+func (q *Queue) read(into *buffer.Taken, max, maxBytes int) (more bool, err error) {
 	w, err := q.locate(max, maxBytes)
 	if err != nil || w.segment == nil {
-		return nil, false, err
+		return false, err
 	}
 	if err := q.reader.open(q.b.opts.FS, q.b.logDir, w.segment.id); err != nil {
-		return nil, true, q.unreadable(w, err)
+		return true, q.unreadable(w, err)
 	}
-	buf, err := q.fill(w, w.size)
+	buf, err := q.fill(into, w, w.size)
 	if err != nil {
-		return nil, true, q.unreadable(w, err)
+		return true, q.unreadable(w, err)
 	}
 	end, why := q.parse(buf, w, max, maxBytes)
 	if errors.Is(why, errShort) && end == w.from {
 		// A single frame that is larger than the window.
 		size, err := frameSize(buf)
 		if err == nil && w.from+int64(size) <= w.segment.size {
-			if buf, err = q.fill(w, int64(size)); err != nil {
-				return nil, true, q.unreadable(w, err)
+			if buf, err = q.fill(into, w, int64(size)); err != nil {
+				return true, q.unreadable(w, err)
 			}
 			end, why = q.parse(buf, w, max, maxBytes)
 		}
 	}
 	if why != nil && end == w.from {
-		return nil, true, q.skipDamage(w)
+		return true, q.skipDamage(w)
 	}
-	records, err = q.take(w, end)
-	return records, true, err
+	into.Records, err = q.take(into.Records, w, end)
+	return true, err
 }
 
 // locate finds the next place to read at.
@@ -158,9 +158,15 @@ func windowSize(s *segment, left int64, max, maxBytes int) int64 {
 	return min(size, left)
 }
 
-// fill reads bytes that the caller of Take will own.
-func (q *Queue) fill(w window, size int64) ([]byte, error) {
-	buf := make([]byte, size)
+// maxMemory is how many bytes of memory one Take keeps for the next.
+const maxMemory = 1 << 20
+
+// fill reads bytes into the memory of what is taken.
+func (q *Queue) fill(into *buffer.Taken, w window, size int64) ([]byte, error) {
+	if have := int64(cap(into.Memory)); have < size || have > maxMemory {
+		into.Memory = make([]byte, size)
+	}
+	buf := into.Memory[:size]
 	n, err := q.reader.file.ReadAt(buf, w.from)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -198,12 +204,13 @@ func (q *Queue) parse(buf []byte, w window, max, maxBytes int) (end int64, err e
 	return end, nil
 }
 
-// take registers the records that were found as taken, passes over those that are not wanted, and moves on.
-func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
+// take registers the records that were found as taken and appends them, passes over those that are not wanted, and moves
+// on.
+func (q *Queue) take(records []buffer.Record, w window, end int64) ([]buffer.Record, error) {
 	q.b.mu.Lock()
 	defer q.b.mu.Unlock()
 	if q.closed {
-		return nil, buffer.ErrClosed
+		return records, buffer.ErrClosed
 	}
 	progress := q.d.progress
 	keep := q.reader.views[:0]
@@ -227,7 +234,7 @@ func (q *Queue) take(w window, end int64) ([]buffer.Record, error) {
 		q.passed = max(q.passed, v.number)
 	}
 	q.next = position{w.segment.id, end}
-	return q.records(keep, keys), nil
+	return q.appendRecords(records, keep, keys), nil
 }
 
 // miss reports the numbers up to one that should stand in a segment and do not, unless damage of it is known. Within a
@@ -253,25 +260,22 @@ func (q *Queue) passTo(number uint64) {
 	}
 }
 
-// records makes the records that Take returns. Their keys share one string. b.mu is held.
-func (q *Queue) records(views []found, keys int) []buffer.Record {
-	if len(views) == 0 {
-		return nil
-	}
+// appendRecords makes the records that Take gives. Their keys share one string. b.mu is held.
+func (q *Queue) appendRecords(records []buffer.Record, views []found, keys int) []buffer.Record {
 	all := make([]byte, 0, keys)
 	for _, v := range views {
 		all = append(all, v.key...)
 	}
 	rest := string(all)
-	records := make([]buffer.Record, len(views))
+	records = slices.Grow(records, len(views))
 	for i := range views {
 		v := &views[i]
-		records[i] = buffer.Record{
+		records = append(records, buffer.Record{
 			Number: v.number, API: q.reader.name(v.api), Key: rest[:len(v.key)],
 			Source:  q.b.sourceNames[q.b.sourceIDs[string(v.source)]],
 			Changed: fromStamp(v.changed), Pulled: fromStamp(v.pulled), Hash: v.hash,
 			Update: v.flags&flagUpdate != 0, Old: v.flags&flagOld != 0, Raw: v.raw[:len(v.raw):len(v.raw)],
-		}
+		})
 		rest = rest[len(v.key):]
 	}
 	return records

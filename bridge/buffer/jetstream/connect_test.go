@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/emulator"
 )
 
@@ -98,7 +99,7 @@ func TestAway(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if records, err := q.Take(ctx, 10, 1<<20); err != nil || len(records) != 1 {
+	if records, err := buffertest.Take(ctx, q, 10, 1<<20); err != nil || len(records) != 1 {
 		t.Fatalf("%d records, %v", len(records), err)
 	}
 	if p := q.Pending(); p.Records != 1 {

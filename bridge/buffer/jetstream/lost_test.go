@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 )
 
 // TestLostBlock: a record of which the servers have the key and not the block is known to be lost, and is stored anew
@@ -66,7 +67,7 @@ func TestLostBlock(t *testing.T) {
 	}
 	standing("lost", buffer.StandingPending)
 	for _, want := range []string{"kept", "lost"} {
-		records, err := q.Take(t.Context(), 1, 1)
+		records, err := buffertest.Take(t.Context(), q, 1, 1)
 		if err != nil || records[0].Key != want {
 			t.Fatalf("%+v, %v, want %s", records, err, want)
 		}

@@ -112,31 +112,31 @@ func (q *Queue) moved(i int, c *cursor) {
 }
 
 // Take implements buffer.Queue.
-func (q *Queue) Take(ctx context.Context, most, maxBytes int) ([]buffer.Record, error) {
+func (q *Queue) Take(ctx context.Context, into *buffer.Taken, most, maxBytes int) error {
 	b := q.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
 		if q.closed || b.closed {
-			return nil, errClosed
+			return errClosed
 		}
 		if at, in := q.look(most, maxBytes); len(at) > 0 {
 			b.mu.Unlock()
 			read, err := b.read(ctx, at)
 			b.mu.Lock()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if q.closed || b.closed {
-				return nil, errClosed
+				return errClosed
 			}
-			if records := q.pick(at, in, read, most, maxBytes); len(records) > 0 {
-				return records, nil
+			if into.Records = q.pick(into.Records[:0], at, in, read, most, maxBytes); len(into.Records) > 0 {
+				return nil
 			}
 			continue
 		}
 		if err := b.wait(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -217,9 +217,9 @@ func (q *Queue) pass(in *lanes, below uint64) {
 	}
 }
 
-// pick takes records out of the blocks that were read, of the lanes in which look has looked: a lane that was taken over
-// meanwhile may have older ones.
-func (q *Queue) pick(at []*meta, in lanes, read [][]buffer.Record, most, maxBytes int) (records []buffer.Record) {
+// pick takes records out of the blocks that were read and appends them, of the lanes in which look has looked: a lane that
+// was taken over meanwhile may have older ones.
+func (q *Queue) pick(records []buffer.Record, at []*meta, in lanes, read [][]buffer.Record, most, maxBytes int) []buffer.Record {
 	for i, m := range at {
 		for j := range read[i] {
 			r := &read[i][j]
@@ -238,6 +238,29 @@ func (q *Queue) pick(at []*meta, in lanes, read [][]buffer.Record, most, maxByte
 		q.pass(&in, number(m.seq+1, 0))
 	}
 	return records
+}
+
+// Read implements buffer.Queue.
+func (q *Queue) Read(ctx context.Context, n uint64) (buffer.Record, error) {
+	b := q.b
+	b.mu.Lock()
+	m, closed := b.index.block(n), q.closed || b.closed
+	b.mu.Unlock()
+	if closed {
+		return buffer.Record{}, errClosed
+	}
+	if m != nil {
+		read, err := b.read(ctx, []*meta{m})
+		if err != nil {
+			return buffer.Record{}, err
+		}
+		for _, r := range read[0] {
+			if r.Number == n {
+				return r, nil
+			}
+		}
+	}
+	return buffer.Record{}, fmt.Errorf("destination %s: record %d: %w", q.d.name, n, buffer.ErrGone)
 }
 
 // Release implements buffer.Queue. Records of lanes that another instance has taken over are its to release.

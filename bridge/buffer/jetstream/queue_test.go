@@ -51,7 +51,7 @@ func TestLaneComesMeanwhile(t *testing.T) {
 			}
 			var got []uint64
 			take := func(at []*meta, in lanes) {
-				for _, r := range q.pick(at, in, read(at), 100, 1<<20) {
+				for _, r := range q.pick(nil, at, in, read(at), 100, 1<<20) {
 					got = append(got, r.Number)
 				}
 			}
@@ -91,7 +91,7 @@ func TestLaneStaysMeanwhile(t *testing.T) {
 	b.addBlock(&meta{seq: 101, source: "s", bytes: 1000, lanes: []byte{0}})
 	at, in := q.look(100, 1<<20)
 	q.lanes[1].leaving = false
-	if got := q.pick(at, in, [][]buffer.Record{{{Number: number(101, 0)}}}, 100, 1<<20); len(got) != 1 {
+	if got := q.pick(nil, at, in, [][]buffer.Record{{{Number: number(101, 0)}}}, 100, 1<<20); len(got) != 1 {
 		t.Fatalf("%d records are taken", len(got))
 	}
 	if at, _ := q.look(100, 1<<20); len(at) != 1 || at[0].seq != 100 {
