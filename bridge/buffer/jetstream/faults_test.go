@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 )
 
 // faulty is a buffer of which a commit is not answered when it is told so.
@@ -97,7 +98,7 @@ func (f *faulty) take(q buffer.Queue, n int) (numbers []uint64) {
 	ctx, cancel := context.WithTimeout(f.Context(), 20*time.Second)
 	defer cancel()
 	for len(numbers) < n {
-		records, err := q.Take(ctx, n, 1<<20)
+		records, err := buffertest.Take(ctx, q, n, 1<<20)
 		if err != nil {
 			f.Fatalf("%d of %d records: %v", len(numbers), n, err)
 		}
