@@ -34,6 +34,7 @@ type replay struct {
 	ahead  *buffer.Record
 	ended  bool       // all were taken
 	flight []replayed // taken, and not confirmed in order; ascending
+	moved  bool       // more is confirmed in order than is noted
 	err    error      // of the reading: damage
 }
 
@@ -89,11 +90,11 @@ func (r *replay) take(records []buffer.Record, max, maxBytes int) []buffer.Recor
 	}
 }
 
-// release notes that a record is confirmed. It tells whether that moved what is confirmed in order.
-func (r *replay) release(number uint64) (progress bool) {
+// release takes a record as confirmed.
+func (r *replay) release(number uint64) {
 	i, found := slices.BinarySearchFunc(r.flight, number, func(x replayed, n uint64) int { return cmp.Compare(x.number, n) })
 	if !found {
-		return false
+		return
 	}
 	r.flight[i].confirmed = true
 	n := 0
@@ -101,12 +102,12 @@ func (r *replay) release(number uint64) (progress bool) {
 		n++
 	}
 	if n == 0 {
-		return false
+		return
 	}
 	r.job.Last = r.flight[n-1].number
 	r.job.Sent += int64(n)
 	r.flight = slices.Delete(r.flight, 0, n)
-	return true
+	r.moved = true
 }
 
 // done tells whether all is confirmed.
@@ -175,7 +176,8 @@ func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64,
 		return 0, errors.New("a replay to this destination has begun meanwhile")
 	}
 	if err := noteReplay(q.store, q.destination, &job); err != nil {
-		return 0, err
+		// It may be there all the same, and the next start would begin what was refused.
+		return 0, errors.Join(err, noteReplay(q.store, q.destination, nil))
 	}
 	q.replay = newReplay(job, q.wants, q.store)
 	q.waken()

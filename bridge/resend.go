@@ -116,8 +116,11 @@ func (q *resendQueue) takeAgain(records []buffer.Record, max, maxBytes int) ([]b
 	}
 	for len(q.retry) > 0 && len(records) < max && maxBytes > 0 {
 		one, ok, err := q.store.Quarantine().Get(q.retry[0])
-		if err != nil {
-			return records, err
+		switch {
+		case err != nil && len(records) == 0:
+			return nil, err
+		case err != nil: // it is asked for again
+			return records, nil
 		}
 		if ok {
 			one.Record.Number, one.Record.Old = retryBit|one.ID, true
@@ -199,12 +202,13 @@ func (q *resendQueue) Release(ctx context.Context, numbers []uint64) error {
 	return q.releaseAgain(again)
 }
 
-// releaseAgain notes what was confirmed of what was sent again. q.mu is held.
+// releaseAgain notes what was confirmed of what was sent again. After an error it is called again. q.mu is held.
 func (q *resendQueue) releaseAgain(numbers []uint64) error {
-	progress := false
 	for _, n := range numbers {
 		if n >= replayBit {
-			progress = q.replay != nil && q.replay.release(n&^replayBit) || progress
+			if q.replay != nil {
+				q.replay.release(n &^ replayBit)
+			}
 			continue
 		}
 		if err := q.store.Quarantine().Remove(n &^ retryBit); err != nil {
@@ -212,13 +216,15 @@ func (q *resendQueue) releaseAgain(numbers []uint64) error {
 		}
 		delete(q.retrying, n&^retryBit)
 	}
-	if !progress {
+	if q.replay == nil || !q.replay.moved {
 		return nil
 	}
 	if q.replay.done() {
 		return q.finish()
 	}
-	return noteReplay(q.store, q.destination, &q.replay.job)
+	err := noteReplay(q.store, q.destination, &q.replay.job)
+	q.replay.moved = err != nil
+	return err
 }
 
 // resend has records of the quarantine sent again; those that are waiting already are left out.

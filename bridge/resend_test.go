@@ -12,6 +12,7 @@ import (
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/buffertest"
 	"github.com/siembridge/siembridge/bridge/buffer/disk"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
 )
 
 // resending is a buffer with one destination, opened again at will.
@@ -20,6 +21,8 @@ type resending struct {
 	dir    string
 	buffer *disk.Buffer
 	queue  *resendQueue
+
+	commits []faultfs.Effect // what becomes of the next commits; the rest works
 }
 
 func newResending(t *testing.T) *resending {
@@ -31,7 +34,14 @@ func newResending(t *testing.T) *resending {
 
 func (r *resending) open() {
 	r.t.Helper()
-	b, err := disk.Open(disk.Options{Dir: r.dir, MaxSize: 64 << 20, Retain: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	files := &faultfs.Disk{Decide: func(_ int, step string) (effect faultfs.Effect) {
+		if step == "commit" && len(r.commits) > 0 {
+			effect, r.commits = r.commits[0], r.commits[1:]
+		}
+		return effect
+	}}
+	b, err := disk.Open(disk.Options{Dir: r.dir, MaxSize: 64 << 20, Retain: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler),
+		FS: files, Transaction: files.Commit, Simulated: true})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -235,4 +245,73 @@ func TestResendWakes(t *testing.T) {
 	if _, err := buffertest.Take(ctx, r.queue, 1, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("when it is over: %v", err)
 	}
+}
+
+// wantReplay checks how far the replay is; -1: there is none.
+func (r *resending) wantReplay(sent int64) {
+	r.t.Helper()
+	if job := r.queue.replaying(); job == nil && sent != -1 || job != nil && job.Sent != sent {
+		r.t.Errorf("the replay: %+v, want %d sent", job, sent)
+	}
+}
+
+// TestFaultsOfResending: a replay that could not be noted does not begin, not by a restart either; one whose progress or
+// end could not be noted, and a place in quarantine that could not be freed, is so once it is confirmed again.
+func TestFaultsOfResending(t *testing.T) {
+	twice(t, func(t *testing.T, dir string, fault faultfs.Effect) {
+		r := &resending{t: t, dir: dir}
+		r.open()
+		defer func() { r.queue.stop(); _ = r.buffer.Close() }()
+		r.append("a", 0, 4)
+		r.release(r.take(10)...)
+		id, err := r.buffer.Quarantine().Put(buffer.Record{Source: "a", API: "alerts", Key: "bad", Pulled: time.Now(), Raw: []byte(`{}`)}, "siem: why")
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirm := func(records ...buffer.Record) {
+			t.Helper()
+			r.commits = []faultfs.Effect{fault}
+			numbers := []uint64{}
+			for i := range records {
+				numbers = append(numbers, records[i].Number)
+			}
+			if err := r.queue.Release(t.Context(), numbers); !errors.Is(err, faultfs.ErrFault) {
+				t.Fatalf("the fault: %v", err)
+			}
+			r.release(records...)
+		}
+
+		r.commits = []faultfs.Effect{fault}
+		if _, err := r.queue.begin(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)); !errors.Is(err, faultfs.ErrFault) {
+			t.Fatalf("the fault: %v", err)
+		}
+		r.wantReplay(-1)
+		r.reopen()
+		r.wantReplay(-1)
+
+		r.append("a", 4, 5) // so that it is clear what waits
+		r.release(r.take(1)...)
+		r.begin()
+		records := r.take(10)
+		if len(records) != 5 {
+			t.Fatalf("%d records are sent again", len(records))
+		}
+		confirm(records[:2]...)
+		r.wantReplay(2)
+		r.reopen()
+		r.wantReplay(2)
+		confirm(r.take(10)...)
+		r.wantReplay(-1)
+		r.reopen()
+		r.wantReplay(-1)
+
+		r.queue.resend([]uint64{id})
+		confirm(r.take(1)...)
+		if _, ok, err := r.buffer.Quarantine().Get(id); ok || err != nil {
+			t.Errorf("it is in quarantine still: %v", err)
+		}
+		if len(r.queue.retrying) > 0 {
+			t.Errorf("it is under way still: %v", r.queue.retrying)
+		}
+	})
 }
