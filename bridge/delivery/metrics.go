@@ -1,10 +1,11 @@
 package delivery
 
 import (
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // Metrics are the metrics of all destinations.
@@ -13,6 +14,9 @@ type Metrics struct {
 	shortened                             *prometheus.CounterVec
 	up, stalled                           *prometheus.GaugeVec
 	latency                               *prometheus.HistogramVec
+
+	mu        sync.Mutex
+	latencies map[string]LatencyTotal // what latency has in all, since a histogram does not tell
 }
 
 // NewMetrics registers the metrics of destinations.
@@ -29,6 +33,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return g
 	}
 	m := &Metrics{
+		latencies:   map[string]LatencyTotal{},
 		events:      counter("siembridge_delivered_events_total", "Events that the receiver confirmed.", one),
 		resent:      counter("siembridge_resent_events_total", "Events sent again because they were not confirmed.", one),
 		unconfirmed: counter("siembridge_unconfirmed_connections_total", "Connections that ended before everything on them was confirmed.", one),
@@ -62,11 +67,15 @@ func (m *Metrics) Forget(name string) {
 	m.up.DeletePartialMatch(of)
 	m.stalled.DeletePartialMatch(of)
 	m.latency.DeletePartialMatch(of)
+	m.mu.Lock()
+	delete(m.latencies, name)
+	m.mu.Unlock()
 }
 
 func (m *Metrics) delivered(name string, items []item) {
 	now, filtered := time.Now(), 0
 	latency, events := m.latency.WithLabelValues(name), 0
+	var total LatencyTotal
 	for i := range items {
 		if items[i].events == 0 {
 			filtered++
@@ -74,9 +83,15 @@ func (m *Metrics) delivered(name string, items []item) {
 		}
 		events += items[i].events
 		if !items[i].since.IsZero() {
-			latency.Observe(now.Sub(items[i].since).Seconds())
+			seconds := now.Sub(items[i].since).Seconds()
+			latency.Observe(seconds)
+			total.add(LatencyTotal{seconds, 1})
 		}
 	}
+	m.mu.Lock()
+	total.add(m.latencies[name])
+	m.latencies[name] = total
+	m.mu.Unlock()
 	m.events.WithLabelValues(name).Add(float64(events))
 	m.filtered.WithLabelValues(name).Add(float64(filtered))
 }
@@ -106,16 +121,14 @@ type LatencyTotal struct {
 	Count uint64  // events
 }
 
+func (t *LatencyTotal) add(other LatencyTotal) {
+	t.Sum += other.Sum
+	t.Count += other.Count
+}
+
 // Latency returns the delivery latency of each destination since the start.
 func (m *Metrics) Latency() map[string]LatencyTotal {
-	all := map[string]LatencyTotal{}
-	metrics := make(chan prometheus.Metric)
-	go func() { m.latency.Collect(metrics); close(metrics) }()
-	for metric := range metrics {
-		var one dto.Metric
-		if metric.Write(&one) == nil && len(one.Label) == 1 {
-			all[one.Label[0].GetValue()] = LatencyTotal{one.Histogram.GetSampleSum(), one.Histogram.GetSampleCount()}
-		}
-	}
-	return all
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.latencies)
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -16,7 +17,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/formats"
@@ -105,21 +105,18 @@ func TestMetricsInGuides(t *testing.T) {
 }
 
 func TestFlagsInGuides(t *testing.T) {
-	exist := map[string]bool{}
-	var collect func(c *cobra.Command)
-	collect = func(c *cobra.Command) {
-		c.Flags().VisitAll(func(f *pflag.Flag) { exist["--"+f.Name] = true })
-		for _, part := range c.Commands() {
-			collect(part)
-		}
+	var exists func(c *cobra.Command, name string) bool
+	exists = func(c *cobra.Command, name string) bool {
+		return c.Flags().Lookup(strings.TrimPrefix(name, "--")) != nil ||
+			slices.ContainsFunc(c.Commands(), func(part *cobra.Command) bool { return exists(part, name) })
 	}
-	collect(newRoot())
+	root := newRoot()
 	checked := 0
 	for guide, text := range guides(t) {
 		for _, span := range spans(text) {
 			if name := flagName.FindString(span); name != "" {
 				checked++
-				if !exist[name] {
+				if !exists(root, name) {
 					t.Errorf("%s: no command has the flag %s", guide, name)
 				}
 			}
@@ -225,5 +222,22 @@ func TestMessagesInTroubleshooting(t *testing.T) {
 	}
 	if checked < 8 {
 		t.Errorf("only %d messages were found", checked)
+	}
+}
+
+// TestDependenciesAreExplained: docs/dependencies.md has a reason for each module that the program or its tests name.
+func TestDependenciesAreExplained(t *testing.T) {
+	text, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllSubmatch(text, -1)
+	if len(direct) < 10 {
+		t.Fatalf("only %d modules were found in go.mod", len(direct))
+	}
+	for _, m := range direct {
+		if module := string(m[1]); !strings.Contains(guides(t)["dependencies.md"], module) {
+			t.Errorf("docs/dependencies.md has no reason for %s", module)
+		}
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nuid"
-
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
@@ -173,7 +171,7 @@ func (b *Buffer) work(ctx context.Context, batch *buffer.Batch) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{batch: batch, id: nuid.Next()}
+	w := &work{batch: batch, id: newID()}
 	states := make(map[string]known, len(ask))
 	for subject, s := range found {
 		state, ok := parseKey(s.body, s.seq)

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -105,6 +105,9 @@ var (
 // errClosed ends what waits when the buffer is closed.
 var errClosed = buffer.ErrClosed
 
+// newID makes an id that no other instance makes, of letters and digits: it may be part of a subject.
+func newID() string { return rand.Text() }
+
 // openTime bounds how long Open may take to reach the servers and to learn what is in the stream.
 const openTime = 60 * time.Second
 
@@ -113,7 +116,7 @@ const openTime = 60 * time.Second
 func Open(o Options) (*Buffer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
-	for id := nuid.Next(); ; {
+	for id := newID(); ; {
 		b := newBuffer(o)
 		b.id = id // also when it begins anew: it may have told the others of itself
 		err := b.connect(ctx)
@@ -174,7 +177,7 @@ func (b *Buffer) defaults() {
 	if b.o.Host == "" {
 		b.o.Host, _ = os.Hostname()
 	}
-	b.id = nuid.Next()
+	b.id = newID()
 }
 
 // begin learns what is in the stream and joins.

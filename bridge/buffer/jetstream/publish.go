@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
@@ -59,7 +58,7 @@ func (b *Buffer) commit(ctx context.Context, messages []message) (first uint64, 
 func (b *Buffer) publish(ctx context.Context, messages []message) (first uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
-	batch := nuid.Next()
+	batch := newID()
 	for i := range messages {
 		m := &messages[i]
 		out := nats.NewMsg(m.subject)

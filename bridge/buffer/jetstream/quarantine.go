@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nuid"
-
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
@@ -64,7 +62,7 @@ func (q *quarantine) Put(r buffer.Record, reason string) (uint64, error) {
 	if err := b.alive(); err != nil {
 		return 0, err
 	}
-	under := nuid.Next()
+	under := newID()
 	messages, body := q.messages(r, reason, b.o.Now(), under)
 	first, err := b.commit(b.ctx, messages)
 	if err != nil {
