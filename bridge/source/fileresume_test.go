@@ -188,6 +188,50 @@ func TestLineThatIsTooLong(t *testing.T) {
 	}
 }
 
+// TestFaultsOfSettingAside: what could not be set aside, or was and is reported as failed, is set aside at the next look,
+// and the file goes on from there.
+func TestFaultsOfSettingAside(t *testing.T) {
+	for name, applied := range map[string]bool{"did not happen": false, "happened and was reported as failed": true} {
+		for shape, text := range map[string]string{
+			"a line":     row("da1") + "\n" + strings.Repeat("y", 3<<20) + "\n" + row("da2") + "\n",
+			"a document": "[\n" + row("da1") + ",\n{broken},\n" + row("da2") + "\n]\n",
+		} {
+			t.Run(shape+" "+name, func(t *testing.T) {
+				path, to := filepath.Join(t.TempDir(), "a.json"), newStore()
+				write(t, path, []byte(text))
+				f := fileSource(t, path, nil, to)
+				f.longest = 2 << 20
+				all := aside(f)
+				works, failed := f.o.SetAside, false
+				f.o.SetAside = func(r buffer.Record, reason string) error {
+					if failed {
+						return works(r, reason)
+					}
+					failed = true
+					if applied {
+						_ = works(r, reason)
+					}
+					return errors.New("input/output error")
+				}
+				f.look(t.Context())
+				if got := f.Status(); got.State != "failing" || !strings.Contains(got.Error, "input/output error") {
+					t.Errorf("after the fault: %+v", got)
+				}
+				for range 3 {
+					f.look(t.Context())
+				}
+				want := 1
+				if applied {
+					want = 2
+				}
+				if got := f.Status(); to.ids() != "da1 da2" || got.State != "ok" || got.Duplicates > 0 || len(*all) != want {
+					t.Errorf("%q, %+v, set aside: %q", to.ids(), got, *all)
+				}
+			})
+		}
+	}
+}
+
 // TestDamagedDocument: what cannot be read of a document is set aside, and the records behind it that stand on lines of
 // their own are taken. A broken first line is no document.
 func TestDamagedDocument(t *testing.T) {
