@@ -21,12 +21,12 @@ func (c *compiler) header() {
 	if m.Format != t.dict.Format {
 		c.problems.add("format", "the table is for %q, not for %q", m.Format, t.dict.Format)
 	}
-	t.vendor, t.product = m.Header.Vendor, m.Header.Product
+	vendor, product := m.Header.Vendor, m.Header.Product
 	services := ServiceWords()
 	for _, part := range []struct {
 		name  string
 		words map[string]string
-	}{{"header.vendor", t.vendor}, {"header.product", t.product}} {
+	}{{"header.vendor", vendor}, {"header.product", product}} {
 		name, words := part.name, part.words
 		if words["other"] == "" && t.dict.Format != "json" {
 			c.problems.add(name, "needs a text for \"other\", the services that are not listed")
@@ -44,6 +44,10 @@ func (c *compiler) header() {
 	if !fitsHeader(m.Version, 31) {
 		c.problems.add("version", "%q: a version is at most 31 bytes without pipes, backslashes and control characters", m.Version)
 	}
+	t.devices = map[string]string{}
+	for _, service := range services {
+		t.devices[service] = byService(vendor, service) + "|" + byService(product, service) + "|" + m.Version + "|"
+	}
 	t.classID = c.sources("header.class_id", m.Header.ClassID)
 	for _, s := range t.classID {
 		if s.kind == fromTime {
@@ -51,6 +55,13 @@ func (c *compiler) header() {
 		}
 	}
 	c.severity()
+}
+
+func byService(words map[string]string, service string) string {
+	if w, ok := words[service]; ok {
+		return w
+	}
+	return words["other"]
 }
 
 // fitsHeader reports whether a configured text may stand in a header as it is, without any escape.

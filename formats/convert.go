@@ -87,6 +87,12 @@ func parseDecimal(s string) (int64, bool) {
 
 // appendAddress appends an address in its canonical form, without zone; an IPv4 address written as IPv6 is IPv4.
 func appendAddress(dst []byte, t ValueType, text string) ([]byte, fit) {
+	if isIPv4(text) {
+		if t == ValueIPv6 {
+			return dst, otherKind
+		}
+		return append(dst, text...), fits
+	}
 	text, _, _ = strings.Cut(text, "%")
 	if !looksLikeAddress(text) {
 		return dst, misfits
@@ -100,6 +106,29 @@ func appendAddress(dst []byte, t ValueType, text string) ([]byte, fit) {
 		return dst, otherKind
 	}
 	return addr.AppendTo(dst), fits
+}
+
+// isIPv4 reports whether s is an IPv4 address: four numbers up to 255 with dots between them. They have one form only.
+func isIPv4(s string) bool {
+	if len(s) > len("255.255.255.255") {
+		return false
+	}
+	dots, number, digits := 0, 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9' && !(digits > 0 && number == 0):
+			number = 10*number + int(c-'0')
+			if digits++; number > 255 {
+				return false
+			}
+		case c == '.' && digits > 0:
+			dots++
+			number, digits = 0, 0
+		default:
+			return false
+		}
+	}
+	return dots == 3 && digits > 0
 }
 
 // looksLikeAddress keeps texts out of netip.ParseAddr whose error it would have to allocate.

@@ -144,7 +144,7 @@ func (f *dialect) readers() map[string]reader {
 
 func (f *dialect) compare(d *formats.Detection, header []string, pairs map[string]string, meant formatstest.Meant, escapes bool) error {
 	table := f.encoder.Table()
-	want := []string{f.Version, table.Vendor(d), table.Product(d), table.Version(), formats.EventClass(d)}
+	want := append(append([]string{f.Version}, strings.Split(table.Device(d), "|")[:3]...), formats.EventClass(d))
 	if f.delimiter == "" {
 		severity := table.SeverityWord(d)
 		if severity == "" {

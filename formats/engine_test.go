@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,17 @@ func TestCleanLimit(t *testing.T) {
 		cut := cutText(append([]byte(nil), whole...), limit)
 		if len(cut) > max(limit, 0) && len(whole) > limit || !utf8.Valid(cut) {
 			t.Fatalf("cut to %d: %q", limit, cut)
+		}
+	})
+}
+
+func TestIsIPv4(t *testing.T) {
+	part := rapid.SampledFrom([]string{"0", "1", "9", "10", "25", "99", "100", "249", "255", "256", "260", "300", "999", "1000", "01", "00", "", " ", "a", "::", ".", "-1"})
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Join(rapid.SliceOfN(part, 3, 5).Draw(t, "parts"), ".")
+		addr, err := netip.ParseAddr(s)
+		if want := err == nil && addr.Is4(); isIPv4(s) != want {
+			t.Fatalf("%q is an IPv4 address: %v", s, !want)
 		}
 	})
 }

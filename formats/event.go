@@ -97,14 +97,22 @@ func (e *Event) evaluate(i int, a *attribute) {
 		}
 	}
 	e.present.add(i)
-	e.add(eventValue{attr: i, from: start, header: a.header, fragment: fragment}, a.before)
+	e.add(i, a.before, start, a.header, fragment)
 }
 
-// add adds a value that stands at the end of the arena.
-func (e *Event) add(v eventValue, before string) {
-	v.to, v.apart = len(e.arena), true
-	e.write(&v, before)
-	e.values = append(e.values, v)
+// next returns the place of the next value. Writing it there is cheaper than copying it there.
+func (e *Event) next(attr int) *eventValue {
+	e.values = append(e.values, eventValue{})
+	v := &e.values[len(e.values)-1]
+	v.attr = attr
+	return v
+}
+
+// add adds a value that stands in the arena from from on.
+func (e *Event) add(attr int, before string, from int, header, fragment bool) {
+	v := e.next(attr)
+	v.from, v.to, v.apart, v.header, v.fragment = from, len(e.arena), true, header, fragment
+	e.write(v, before)
 }
 
 // write writes a value of the arena as it stands in the event, with what is before it.

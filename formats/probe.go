@@ -160,8 +160,7 @@ func (e *Event) fill() {
 
 // addDirect makes the value of a probe with a shortcut, if it can be taken.
 func (e *Event) addDirect(p *probe, a *attribute) bool {
-	field := unsafe.Add(unsafe.Pointer(e.d), p.offset)
-	v := eventValue{attr: int(p.attr), at: len(e.body), header: a.header}
+	field, start := unsafe.Add(unsafe.Pointer(e.d), p.offset), len(e.body)
 	var text string
 	switch p.how {
 	case directText:
@@ -173,34 +172,38 @@ func (e *Event) addDirect(p *probe, a *attribute) bool {
 		case len(text) <= a.longerThan:
 			return true
 		case special || a.header:
-			v.from = len(e.arena)
-			e.arena = append(e.arena, text...)
-			if e.table.guarded != nil && e.table.imitation(e.arena, v.from, v.from) >= 0 {
-				e.arena = e.arena[:v.from]
-				return false
-			}
-			e.present.add(v.attr)
-			e.add(v, p.before)
-			return true
+			return e.addSpecial(text, int(p.attr), a)
 		}
 	case directFlag:
 		text = p.flag[*(*Flag)(field)-FlagFalse]
 	}
 	e.body = append(e.body, p.before...)
-	v.from = len(e.body)
+	from := len(e.body)
 	if p.how == directTime {
 		var how fit
 		if e.body, how = appendMillis(e.body, *(*time.Time)(field)); how != fits {
-			e.body = e.body[:v.at]
+			e.body = e.body[:start]
 			return false
 		}
 	} else {
 		e.body = append(e.body, text...)
 	}
-	v.to = len(e.body)
-	v.size = v.to - v.at
+	v := e.next(int(p.attr))
+	v.at, v.size, v.from, v.to = start, len(e.body)-start, from, len(e.body)
 	e.total += v.size
 	e.present.add(v.attr)
-	e.values = append(e.values, v)
+	return true
+}
+
+// addSpecial is addDirect for a clean text that may be written otherwise than as it is.
+func (e *Event) addSpecial(text string, i int, a *attribute) bool {
+	start := len(e.arena)
+	e.arena = append(e.arena, text...)
+	if e.table.guarded != nil && e.table.imitation(e.arena, start, start) >= 0 {
+		e.arena = e.arena[:start]
+		return false
+	}
+	e.present.add(i)
+	e.add(i, a.before, start, a.header, false)
 	return true
 }

@@ -123,14 +123,15 @@ func (t *Table) Markdown() string {
 }
 
 func (t *Table) headerMarkdown(b *strings.Builder) {
-	if len(t.vendor) == 0 {
+	h := &t.mapping.Header
+	if len(h.Vendor) == 0 {
 		return
 	}
 	b.WriteString("| header | value |\n|---|---|\n")
-	fmt.Fprintf(b, "| vendor | %s |\n| product | %s |\n| version | %s |\n", cell(describeWords(t.vendor)), cell(describeWords(t.product)), cell(t.mapping.Version))
+	fmt.Fprintf(b, "| vendor | %s |\n| product | %s |\n| version | %s |\n", cell(describeWords(h.Vendor)), cell(describeWords(h.Product)), cell(t.mapping.Version))
 	if t.nameIndex >= 0 {
-		class := append(append(Names{}, t.mapping.Header.ClassID...), "service/category")
-		fmt.Fprintf(b, "| class id | %s |\n| name | %s |\n", strings.Join(class, ", else "), strings.Join(t.mapping.Header.Name, ", else "))
+		class := append(append(Names{}, h.ClassID...), "service/category")
+		fmt.Fprintf(b, "| class id | %s |\n| name | %s |\n", strings.Join(class, ", else "), strings.Join(h.Name, ", else "))
 	} else {
 		b.WriteString("| EventID | event_class |\n")
 	}

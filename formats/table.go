@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -37,10 +38,9 @@ type Table struct {
 	objects  map[string]bool // JSON: names of objects, which cannot be values as well
 	entities [][][]Field     // sets of alternative groups of fields, shared by attributes
 
-	nameIndex      int // of the header's name, -1: none
-	shortenedIndex int // of the key that lists what was shortened, -1: none
-	vendor         map[string]string
-	product        map[string]string
+	nameIndex      int               // of the header's name, -1: none
+	shortenedIndex int               // of the key that lists what was shortened, -1: none
+	devices        map[string]string // by service word: see Device
 	classID        []source
 	severity       [SeverityHigh + 1]int
 	severityWords  [SeverityHigh + 1]string
@@ -138,21 +138,9 @@ func Compile(base *Mapping, add Additions, dict *Dictionary, version string, lay
 	return t, nil
 }
 
-// Version returns the version of the mapping, for the version field of the header.
-func (t *Table) Version() string { return t.mapping.Version }
-
-// Vendor and Product return the header's fields for the service that raised d.
-func (t *Table) Vendor(d *Detection) string { return byService(t.vendor, d) }
-
-// Product is described at Vendor.
-func (t *Table) Product(d *Detection) string { return byService(t.product, d) }
-
-func byService(words map[string]string, d *Detection) string {
-	if w, ok := words[ServiceWord(d)]; ok {
-		return w
-	}
-	return words["other"]
-}
+// Device returns vendor, product and version as they stand in the header of an event of d, with a pipe behind each: the
+// first two by the service that raised d, the last the mapping's.
+func (t *Table) Device(d *Detection) string { return t.devices[ServiceWord(d)] }
 
 // Severity returns the number of d's severity. A record without severity counts as unknown.
 func (t *Table) Severity(d *Detection) int { return t.severity[knownSeverity(d)] }
@@ -182,10 +170,13 @@ func (t *Table) AppendClassID(dst []byte, d *Detection, avoid string, limit int)
 		dst = append(append(dst, service...), '/')
 		dst = AppendClean(dst, class, t.layout.Header, -1)
 	}
-	for i := start; i < len(dst); i++ {
-		if strings.IndexByte(avoid, dst[i]) >= 0 {
-			dst[i] = '_'
+	for i := start; ; i++ {
+		n := bytes.IndexAny(dst[i:], avoid)
+		if n < 0 {
+			break
 		}
+		i += n
+		dst[i] = '_'
 	}
 	if len(dst)-start > limit {
 		dst = appendHash(dst[:start], dst[start:], limit)

@@ -76,7 +76,7 @@ func (h *Header) Append(dst []byte, t time.Time, hostname string, severity uint8
 	dst = append(dst, '>')
 	t = t.UTC()
 	if h.Format == RFC3164 {
-		dst = t.AppendFormat(dst, "Jan _2 15:04:05 ")
+		dst = append(appendStamp(dst, t), ' ')
 		dst = append(dst, hostname...)
 		return append(dst, ' ')
 	}
@@ -87,6 +87,22 @@ func (h *Header) Append(dst []byte, t time.Time, hostname string, severity uint8
 		dst = append(dst, ' ')
 	}
 	return append(dst, "- "...)
+}
+
+// appendStamp appends the TIMESTAMP of RFC 3164 (section 4.1.2): "Jan _2 15:04:05" as package time has it. It stands in
+// front of every event, so it is made by hand.
+func appendStamp(dst []byte, t time.Time) []byte {
+	_, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendTwo(append(dst, month.String()[:3]...), ' ', day)
+	if day < 10 {
+		dst[len(dst)-2] = ' '
+	}
+	return appendTwo(appendTwo(appendTwo(dst, ' ', hour), ':', minute), ':', second)
+}
+
+func appendTwo(dst []byte, before byte, n int) []byte {
+	return append(dst, before, byte('0'+n/10), byte('0'+n%10))
 }
 
 // orNil returns the NILVALUE of RFC 5424 for a field without a value.

@@ -202,10 +202,19 @@ func FuzzFraming(f *testing.F) {
 	})
 }
 
+func TestStamp(t *testing.T) {
+	for seconds := int64(0); seconds < 400*24*3600; seconds += 3671 {
+		at := time.Unix(1_800_000_000+seconds, 999_999_999).UTC()
+		if got, want := string(appendStamp([]byte("x"), at)), at.Format("xJan _2 15:04:05"); got != want {
+			t.Fatalf("%q, not %q", got, want)
+		}
+	}
+}
+
 func BenchmarkHeaderAndFrame(b *testing.B) {
-	h := Header{Format: RFC5424, Facility: 20, AppName: "siembridge"}
 	event := bytes.Repeat([]byte("x"), 900)
-	for _, framing := range []Framing{Newline, OctetCounting} {
+	for i, framing := range []Framing{Newline, OctetCounting} {
+		h := Header{Format: Format(i), Facility: 20, AppName: "siembridge"} // RFC 3164 with the one, RFC 5424 with the other
 		b.Run(fmt.Sprint(framing), func(b *testing.B) {
 			b.ReportAllocs()
 			var buf []byte

@@ -119,10 +119,7 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 // cleaned, escaped and limited.
 func (e *Encoder) appendHeaderStart(dst []byte, d *formats.Detection) []byte {
 	dst = append(dst, e.start...)
-	for _, field := range [...]string{e.table.Vendor(d), e.table.Product(d), e.table.Version()} {
-		dst = appendHeaderField(dst, field)
-		dst = append(dst, '|')
-	}
+	dst = append(dst, e.table.Device(d)...)
 	dst = e.table.AppendClassID(dst, d, `=%#|\`, maxClassID)
 	return append(dst, '|')
 }

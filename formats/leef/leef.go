@@ -159,9 +159,7 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 // table's, EventID is from the closed list.
 func (e *Encoder) appendHeader(dst []byte, d *formats.Detection) []byte {
 	dst = append(dst, e.start...)
-	dst = append(append(dst, e.table.Vendor(d)...), '|')
-	dst = append(append(dst, e.table.Product(d)...), '|')
-	dst = append(append(dst, e.table.Version()...), '|')
+	dst = append(dst, e.table.Device(d)...)
 	dst = append(append(dst, formats.EventClass(d)...), '|')
 	return append(dst, e.stated...)
 }
