@@ -8,9 +8,9 @@ import (
 
 // Metrics gives a buffer's metrics when they are asked for. It is a prometheus.Collector.
 type Metrics struct {
-	Usage   func() Usage              // asked for each gathering
-	Pending func() map[string]Pending // of each destination whose queue is open
-	Now     func() time.Time          // what ages count from
+	Usage  func() Usage            // asked for each gathering, as is the rest
+	Queues func() map[string]Queue // those that are open, by destination
+	Now    func() time.Time        // what ages count from
 }
 
 var (
@@ -35,8 +35,8 @@ func (m Metrics) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m Metrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(m.Usage().Bytes))
-	for name, p := range m.Pending() {
-		age := 0.0
+	for name, q := range m.Queues() {
+		p, age := q.Pending(), 0.0
 		if !p.Oldest.IsZero() {
 			age = max(0, m.Now().Sub(p.Oldest).Seconds())
 		}

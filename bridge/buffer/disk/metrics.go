@@ -2,19 +2,15 @@ package disk
 
 import "github.com/siembridge/siembridge/bridge/buffer"
 
-// pendings returns the backlog of each open queue.
-func (b *Buffer) pendings() map[string]buffer.Pending {
+// openQueues returns the queues that are open, by destination.
+func (b *Buffer) openQueues() map[string]buffer.Queue {
 	b.mu.Lock()
-	var queues []*Queue
-	for _, d := range b.destinations {
+	defer b.mu.Unlock()
+	open := make(map[string]buffer.Queue, len(b.destinations))
+	for name, d := range b.destinations {
 		if d.queue != nil {
-			queues = append(queues, d.queue)
+			open[name] = d.queue
 		}
 	}
-	b.mu.Unlock()
-	all := make(map[string]buffer.Pending, len(queues))
-	for _, q := range queues {
-		all[q.d.name] = q.Pending()
-	}
-	return all
+	return open
 }

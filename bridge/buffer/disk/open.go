@@ -108,7 +108,7 @@ func Open(opts Options) (*Buffer, error) {
 		return nil, errors.Join(err, b.release())
 	}
 	if opts.Registerer != nil {
-		if err := opts.Registerer.Register(buffer.Metrics{Usage: b.Usage, Pending: b.pendings, Now: opts.Now}); err != nil {
+		if err := opts.Registerer.Register(buffer.Metrics{Usage: b.Usage, Queues: b.openQueues, Now: opts.Now}); err != nil {
 			return nil, errors.Join(err, b.release())
 		}
 	}

@@ -202,7 +202,7 @@ func (b *Buffer) begin(ctx context.Context) error {
 		return err
 	}
 	if b.o.Registerer != nil {
-		if err := b.o.Registerer.Register(buffer.Metrics{Usage: b.Usage, Pending: b.pendings, Now: b.o.Now}); err != nil {
+		if err := b.o.Registerer.Register(buffer.Metrics{Usage: b.Usage, Queues: b.openQueues, Now: b.o.Now}); err != nil {
 			return err
 		}
 	}
