@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -121,7 +120,7 @@ func (b *Bridge) build() error {
 	server, err := admin.Listen(admin.Options{Address: b.config.Admin.Listen, TokenFile: b.config.Admin.TokenFile, Gatherer: b.registry, Status: b.Status,
 		History: b.history, Events: events, Logger: b.log})
 	if err != nil {
-		return fmt.Errorf("admin.listen %s: %w; give it another port, or \"\" to do without", b.config.Admin.Listen, err)
+		return err
 	}
 	b.admin = server
 	return nil

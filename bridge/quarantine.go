@@ -38,12 +38,16 @@ func ListQuarantine(q buffer.Quarantine) (control.Quarantine, error) {
 func ShowQuarantined(q buffer.Quarantine, id uint64) (control.QuarantinedRecord, error) {
 	one, ok, err := q.Get(id)
 	if err == nil && !ok {
-		err = fmt.Errorf("nothing in quarantine has the id %d; siembridge quarantine list shows what is there", id)
+		err = errNoID(id)
 	}
 	if err != nil {
 		return control.QuarantinedRecord{}, err
 	}
 	return control.QuarantinedRecord{Quarantined: describe(&one), Raw: one.Record.Raw}, nil
+}
+
+func errNoID(id uint64) error {
+	return fmt.Errorf("nothing in quarantine has the id %d; siembridge quarantine list shows what is there", id)
 }
 
 func describe(q *buffer.Quarantined) control.Quarantined {
@@ -86,7 +90,7 @@ func (b *Bridge) Retry(r control.RetryRequest) (control.Retries, error) {
 		}
 		outcome := control.Retry{ID: id}
 		if !ok {
-			outcome.Error = "nothing in quarantine has this id"
+			outcome.Error = errNoID(id).Error()
 			all = append(all, outcome)
 			continue
 		}

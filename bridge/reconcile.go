@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ func (b *Bridge) Reconcile(ctx context.Context, p control.Period) (control.Repor
 	running := b.running
 	b.changing.Unlock()
 	if running == nil {
-		return control.Report{}, errors.New("siembridge is not running yet: try again in a moment")
+		return control.Report{}, errNotRunning
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

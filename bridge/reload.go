@@ -74,6 +74,9 @@ func (b *Bridge) sameDestination(x *runningDestination, d *config.Destination, s
 		reflect.DeepEqual(x.pipeline.Sources, sourceInfos(sources))
 }
 
+// errNotRunning: what was asked for needs a bridge that pulls and delivers.
+var errNotRunning = errors.New("siembridge is not running yet, or is stopping: try again in a moment")
+
 // Reload makes a changed configuration the one that runs. Everything that can fail happens before anything that runs
 // is touched: after an error all runs on as before. What is unchanged is not touched at all. A source or destination
 // that changed is stopped, which confirms what is under way for up to 8 seconds, and goes on where it was.
@@ -81,7 +84,7 @@ func (b *Bridge) Reload(c *config.Config) (control.Changes, error) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	if b.running == nil || b.running.Err() != nil {
-		return control.Changes{}, errors.New("siembridge is not running yet, or is stopping")
+		return control.Changes{}, errNotRunning
 	}
 	if c.StateDir != b.config.StateDir {
 		return control.Changes{}, fmt.Errorf("state_dir cannot change from %s to %s while siembridge runs: stop it, move the folder, and start it again", b.config.StateDir, c.StateDir)
@@ -131,7 +134,7 @@ func (b *Bridge) apply(c *config.Config, n *built) {
 	b.forget(n.changes.Sources.Removed, n.changes.Destinations.Removed)
 	for _, name := range n.changes.Destinations.Removed {
 		if err := b.buffer.CloseQueue(name); err != nil {
-			b.log.Error("the queue of a removed destination could not be closed", "destination", name, "error", err)
+			b.log.Error("the queue of a removed destination cannot be closed; the next start does it", "destination", name, "error", err)
 		}
 	}
 	for _, left := range b.buffer.Leftovers() {

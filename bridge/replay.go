@@ -124,7 +124,7 @@ func readReplay(notes buffer.Notes, destination string) (*replayJob, error) {
 	}
 	var job replayJob
 	if err := json.Unmarshal(note, &job); err != nil {
-		return nil, fmt.Errorf("the note of a replay cannot be read: %w", err)
+		return nil, fmt.Errorf("the note of a replay cannot be read: %w; run the version that wrote it, or a newer one", err)
 	}
 	return &job, nil
 }
@@ -141,6 +141,9 @@ func noteReplay(notes buffer.Notes, destination string, job *replayJob) error {
 	return notes.SetNote(replayNote, destination, note)
 }
 
+// errReplaying: a destination has one replay at a time.
+var errReplaying = errors.New("a replay to this destination is under way; siembridge status says how far it is")
+
 // begin counts what there is to send again of a period, notes it, and begins. What waits to be delivered anyway is
 // left out.
 func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64, error) {
@@ -149,7 +152,7 @@ func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64,
 	below, ok := q.settled()
 	q.mu.Unlock()
 	if busy != nil {
-		return 0, errors.New("a replay to this destination is under way; siembridge status says how far it is")
+		return 0, errReplaying
 	}
 	if !ok {
 		return 0, errors.New("the destination has only just started: try again in a moment")
@@ -173,7 +176,7 @@ func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64,
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.replay != nil {
-		return 0, errors.New("a replay to this destination has begun meanwhile")
+		return 0, errReplaying
 	}
 	if err := noteReplay(q.store, q.destination, &job); err != nil {
 		// It may be there all the same, and the next start would begin what was refused.

@@ -233,23 +233,23 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// Listen opens the port; Serve answers on it.
+// Listen opens the port; Serve answers on it. The error names the key of the configuration that is wrong.
 func Listen(o Options) (*Server, error) {
 	handler := newHandler(o)
 	if o.TokenFile != "" {
 		text, err := os.ReadFile(o.TokenFile)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("admin.token_file: %w", err)
 		}
 		token := strings.TrimSpace(string(text))
 		if token == "" {
-			return nil, errors.New("the token file is empty")
+			return nil, fmt.Errorf("admin.token_file %s is empty; write a token into it", o.TokenFile)
 		}
 		handler = withToken(token, handler)
 	}
 	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("admin.listen %s: %w; give it another port, or \"\" to do without", o.Address, err)
 	}
 	return &Server{listener: l, log: o.Logger, http: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -3,8 +3,10 @@ package admin
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -170,5 +172,27 @@ func TestHistoryKeepsADay(t *testing.T) {
 	}
 	if m := minutes[0]; m.Latency == nil || *m.Latency < 39.9 || *m.Latency > 40.1 || m.Delivered != m.Pulled {
 		t.Errorf("a minute of a SIEM that was up: %+v", m)
+	}
+}
+
+// TestListenMistakes: the error names the key that is wrong.
+func TestListenMistakes(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for want, o := range map[string]Options{
+		"admin.token_file: open ":                   {Address: "127.0.0.1:0", TokenFile: empty + ".missing"},
+		"admin.token_file " + empty + " is empty; ": {Address: "127.0.0.1:0", TokenFile: empty},
+		"admin.listen " + taken.Addr().String():     {Address: taken.Addr().String()},
+	} {
+		if _, err := Listen(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }

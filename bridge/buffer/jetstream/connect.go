@@ -33,7 +33,7 @@ func (b *Buffer) connect(ctx context.Context) (err error) {
 			b.poke()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			b.log.Warn("JetStream", "error", err)
+			b.log.Warn("a JetStream server reports an error", "error", err)
 		}),
 	}
 	if b.o.CredentialsFile != "" {

@@ -264,7 +264,7 @@ func (b *Buffer) keepHouse(ctx context.Context) {
 	b.mu.Unlock()
 	if len(puts) > 0 {
 		if err := b.write(ctx, puts...); err != nil && !errors.Is(err, errConflict) {
-			b.log.Debug("destinations that were closed 7 days ago cannot be forgotten", "error", err)
+			b.log.Debug("a queue that was closed 7 days ago cannot be removed", "error", err)
 		}
 	}
 }
