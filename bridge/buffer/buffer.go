@@ -1,8 +1,8 @@
 // Package buffer is the contract between pulling and delivering: what a source has appended is durable and known,
 // and each destination takes it, sends it and releases it in its own time.
 //
-// Sources see an Appender, destinations a Queue. Package disk keeps the contract on one machine; package buffertest
-// holds every implementation to it.
+// Sources see an Appender, destinations a Queue. Package disk keeps the contract on one machine, package jetstream
+// on servers that several share; package buffertest holds both to it.
 package buffer
 
 import (
