@@ -45,7 +45,7 @@ func OpenKeeper(c *config.Config) (keeper Keeper, done func(), err error) {
 	if c.Buffer.Type != "jetstream" {
 		return keeper, func() {}, nil
 	}
-	b, err := jetstream.Open(JetStreamOptions(c, Options{}, nil))
+	b, err := jetstream.Open(jetStreamOptions(c, Options{}, nil))
 	if err != nil {
 		return keeper, nil, fmt.Errorf("buffer: %w", err)
 	}

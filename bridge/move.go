@@ -61,7 +61,7 @@ func move(ctx context.Context, c *config.Config, from *disk.Buffer, m *Moved) er
 	if err != nil {
 		return err
 	}
-	to, done, err := jetstream.BeginImport(ctx, JetStreamOptions(c, Options{}, nil), contents.ID)
+	to, done, err := jetstream.BeginImport(ctx, jetStreamOptions(c, Options{}, nil), contents.ID)
 	if err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func TestMove(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(w.c.StateDir, "buffer.moved")); err != nil {
 		t.Error(err)
 	}
-	b, err := jetstream.Open(JetStreamOptions(w.c, Options{}, nil))
+	b, err := jetstream.Open(jetStreamOptions(w.c, Options{}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestMoveAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, _, err := jetstream.BeginImport(ended, JetStreamOptions(w.c, Options{}, nil), contents.ID)
+	to, _, err := jetstream.BeginImport(ended, jetStreamOptions(w.c, Options{}, nil), contents.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,14 +230,14 @@ func TestMoveAgain(t *testing.T) {
 	if err := from.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := jetstream.Open(JetStreamOptions(w.c, Options{}, nil)); err == nil {
+	if b, err := jetstream.Open(jetStreamOptions(w.c, Options{}, nil)); err == nil {
 		b.Close()
 		t.Fatal("an instance starts on half of a buffer")
 	}
 	if m, err := Move(t.Context(), w.c); err != nil || m.Records != movedRecords {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	b, err := jetstream.Open(JetStreamOptions(w.c, Options{}, nil))
+	b, err := jetstream.Open(jetStreamOptions(w.c, Options{}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func openJetStream(c *config.Config, o Options, registerer prometheus.Registerer
 	if err != nil {
 		return nil, fmt.Errorf("state_dir %s: %w", c.StateDir, err)
 	}
-	b, err := jetstream.Open(JetStreamOptions(c, o, registerer))
+	b, err := jetstream.Open(jetStreamOptions(c, o, registerer))
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("buffer: %w", err)
@@ -111,8 +111,8 @@ func openJetStream(c *config.Config, o Options, registerer prometheus.Registerer
 	return sharedStore{b, lock}, nil
 }
 
-// JetStreamOptions translates the configuration of a JetStream buffer.
-func JetStreamOptions(c *config.Config, o Options, registerer prometheus.Registerer) jetstream.Options {
+// jetStreamOptions translates the configuration of a JetStream buffer.
+func jetStreamOptions(c *config.Config, o Options, registerer prometheus.Registerer) jetstream.Options {
 	j := &c.Buffer.JetStream
 	return jetstream.Options{URLs: j.URLs, CredentialsFile: j.CredentialsFile, CAFile: j.CAFile, CertFile: j.CertFile, KeyFile: j.KeyFile, Replicas: j.Replicas,
 		MaxSize: int64(c.Buffer.MaxSize), Retain: c.Buffer.Retain, Logger: o.Logger, Registerer: registerer}

@@ -2,7 +2,6 @@ package formats_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -120,11 +119,8 @@ func BenchmarkGrowthMapping(b *testing.B) {
 			for i := range n {
 				user.Attributes = append(user.Attributes, formats.Attribute{Key: fmt.Sprintf("MicrosoftDefenderEntry%02d", i), From: formats.Names{from}})
 			}
-			lm, cm := must(leef.ProfileMapping("")), must(cef.ProfileMapping(""))
-			if err := errors.Join(lm.Extend(user), cm.Extend(user)); err != nil {
-				b.Fatal(err)
-			}
-			l, c := must(leef.New(leef.Options{Mapping: lm})), must(cef.New(cef.Options{Mapping: cm}))
+			add := formats.Additions{Extend: user}
+			l, c := must(leef.New(leef.Options{Additions: add})), must(cef.New(cef.Options{Additions: add}))
 			var out []byte
 			for name, f := range map[string]func(){
 				"leef": func() { out, _ = l.AppendEvent(out[:0], d, 65536) },

@@ -12,7 +12,6 @@ import (
 
 // JSONOptions choose what NewJSON builds.
 type JSONOptions struct {
-	Mapping *Mapping // nil: DefaultJSONMapping
 	Additions
 	OmitRaw bool // leave the record as Microsoft sent it out
 }
@@ -88,10 +87,7 @@ func jsonAttribute(f Field) Attribute {
 
 // NewJSON builds an encoder for JSON. Its error is every mistake in the mapping (Problems).
 func NewJSON(o JSONOptions) (*JSON, error) {
-	if o.Mapping == nil {
-		o.Mapping = DefaultJSONMapping()
-	}
-	table, err := Compile(o.Mapping, o.Additions, jsonDictionary(), "1", Layout{
+	table, err := Compile(DefaultJSONMapping(), o.Additions, jsonDictionary(), "1", Layout{
 		Clean:       Cleaning{KeepControls: true},
 		Before:      func(key, _, _ string) string { return `,"` + key[strings.LastIndexByte(key, '.')+1:] + `":` },
 		AppendValue: appendJSONString[[]byte],

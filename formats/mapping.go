@@ -9,7 +9,7 @@ import (
 )
 
 // Mapping is a mapping table as people read and write it: which Detection field goes into which key of a format.
-// It is TOML; the built-in tables are embedded, a user's table extends or replaces them (Extend). Compile turns a
+// It is TOML; the built-in tables are embedded, a user's table extends or replaces them (Additions.Extend). Compile turns a
 // Mapping into a Table, which encoders use.
 type Mapping struct {
 	Format   string                       `toml:"format"`   // leef, cef or json; a user's table may leave it out
@@ -148,7 +148,7 @@ func ParseMapping(text string) (*Mapping, error) {
 	return &m, nil
 }
 
-// Clone returns a copy that shares nothing that Extend changes.
+// Clone returns a copy that shares nothing that Compile changes.
 func (m *Mapping) Clone() *Mapping {
 	c := *m
 	c.Attributes = slices.Clone(m.Attributes)
@@ -168,15 +168,7 @@ func cloneMap[V any](m map[string]V) map[string]V {
 	return c
 }
 
-// Extend lays a user's table over m: an attribute replaces the one with its key in its place or is added at the end,
-// "remove" takes one out, "replace" starts from no attributes; header, severity and word lists replace what they name.
-func (m *Mapping) Extend(user *Mapping) error {
-	if problems := m.extend(user); len(problems) > 0 {
-		return problems
-	}
-	return nil
-}
-
+// extend lays a user's table over m.
 func (m *Mapping) extend(user *Mapping) (problems Problems) {
 	if user.Format != "" && user.Format != m.Format {
 		problems.add("format", "the table is for %q, the destination's format is %q", user.Format, m.Format)

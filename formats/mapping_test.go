@@ -172,7 +172,7 @@ attributes = [{ key = "cat", from = "service_word" }, { key = "alertTitle", from
 
 // Every field of a detection reaches every format, so that nothing Microsoft says is out of reach.
 func TestEveryFieldIsMapped(t *testing.T) {
-	for _, m := range []*formats.Mapping{must(leef.ProfileMapping("")), must(cef.ProfileMapping("")), formats.DefaultJSONMapping()} {
+	for _, m := range []*formats.Mapping{leef.DefaultMapping(), must(cef.ProfileMapping("")), formats.DefaultJSONMapping()} {
 		mapped := map[string]bool{"severity": len(m.Severity) > 0} // in the header, if nowhere else
 		for _, name := range m.Header.Name {
 			mapped[name] = true

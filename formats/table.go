@@ -83,7 +83,9 @@ const defaultMax = 1023
 
 // Additions are what a configuration lays over a built-in mapping.
 type Additions struct {
-	Extend *Mapping // a table that extends or replaces it (Mapping.Extend); nil: none
+	// Extend is a table laid over it: an attribute replaces the one with its key in its place or is added at the end, one
+	// with Remove takes it out, Replace starts from no attributes; header, severity and word lists replace what they name.
+	Extend *Mapping
 	Fields []Pair   // constants, as [destination.fields] gives them
 	APIs   []string // the names that a condition (Attribute.API) may have, e.g. defender.APIs; nil: any
 }

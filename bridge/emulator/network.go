@@ -59,7 +59,6 @@ type Peer struct {
 	stopped bool // its program does not run
 	conns   map[*pipe]bool
 	gone    []*pipe // connections that a machine had that has vanished
-	opened  int
 
 	lines [][]byte // stored, in order
 	rest  map[*pipe][]byte
@@ -97,7 +96,6 @@ func (n *Network) Dial(ctx context.Context, address, resolved string) (*Pipe, er
 	defer n.mu.Unlock()
 	c := &pipe{peer: p, ended: make(chan transport.End, 1)}
 	p.conns[c] = true
-	p.opened++
 	go p.serve(c) // ends with the connection
 	return &Pipe{c}, nil
 }
@@ -238,13 +236,6 @@ func (p *Peer) Lines() [][]byte {
 	p.n.mu.Lock()
 	defer p.n.mu.Unlock()
 	return append([][]byte(nil), p.lines...)
-}
-
-// Opened returns how many connections there were.
-func (p *Peer) Opened() int {
-	p.n.mu.Lock()
-	defer p.n.mu.Unlock()
-	return p.opened
 }
 
 // Kill ends the receiver's program at once, as kill -9 does: its system closes every socket.

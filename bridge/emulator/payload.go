@@ -43,8 +43,8 @@ var templates = func() map[string][]json.RawMessage {
 	return all
 }()
 
-// Hostile are titles that try to forge a header, an attribute or an event, and texts that break careless writers.
-var Hostile = []string{
+// hostileTitles are titles that try to forge a header, an attribute or an event, and texts that break careless writers.
+var hostileTitles = []string{
 	"line one\nline two\r\nCEF:0|Evil|Forged|1|1|forged|10|externalId=forged",
 	"pipes | and || and = equals src=6.6.6.6 suser=forged",
 	"LEEF:2.0|Evil|Forged|1|Forged|0x09|cat=x\talertId=forged",
@@ -67,7 +67,7 @@ type Generator struct {
 	n       int
 }
 
-// NewGenerator makes a generator; hostile gives every third record a title out of Hostile.
+// NewGenerator makes a generator; hostile gives every third record a title that tries to forge something.
 func NewGenerator(seed uint64, hostile bool) *Generator {
 	return &Generator{random: rand.New(rand.NewPCG(seed, 0x51e8)), hostile: hostile}
 }
@@ -83,7 +83,7 @@ func (g *Generator) Record(name string, t time.Time) Record {
 	r := Record{ID: n.id, Created: t, Changed: t, fields: fields}
 	api.fill(g, &r, n)
 	if g.hostile && g.n%3 == 0 {
-		fields[api.title] = Hostile[g.random.IntN(len(Hostile))]
+		fields[api.title] = hostileTitles[g.random.IntN(len(hostileTitles))]
 	}
 	return r
 }

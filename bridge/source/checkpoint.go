@@ -41,7 +41,7 @@ func ReadCheckpoint(data []byte) (covered time.Time, holes []Hole, err error) {
 	if err != nil {
 		return covered, nil, err
 	}
-	return time.UnixMilli(Coverage(c.Covered).end(c.Origin)).UTC(), c.Holes, nil
+	return time.UnixMilli(coverage(c.Covered).end(c.Origin)).UTC(), c.Holes, nil
 }
 
 func decodeCheckpoint(data []byte) (checkpoint, error) {

@@ -38,7 +38,7 @@ type dense struct {
 
 // readDense reads a window as a dense one. What of it the API does not let be read is set aside as a hole at once:
 // trying again would change nothing.
-func (s *Source) readDense(ctx context.Context, b *batch, w Window, catchUp bool) error {
+func (s *Source) readDense(ctx context.Context, b *batch, w window, catchUp bool) error {
 	d := &dense{s: s, ctx: ctx, b: b, changed: w.Interval, catchUp: catchUp}
 	if err := d.read(nil); err != nil {
 		return errors.Join(err, b.flush(nil))

@@ -13,7 +13,7 @@ func (v verdict) String() string { return [...]string{"again", "pause", "probe"}
 
 // failed notes that a window could not be read for a reason that may lie in its records: an answer that says the
 // server failed, or one that cannot be read to its end. Throttling and refusals are none.
-func (p *plan) failed(w Window) verdict {
+func (p *plan) failed(w window) verdict {
 	p.successes = 0
 	p.failures++
 	switch {
@@ -29,7 +29,7 @@ func (p *plan) failed(w Window) verdict {
 
 // probed tells whether another window could be read when w failed. If not, this is an outage, to be waited out. If
 // so, w is halved until what cannot be read stands alone; that becomes a hole, for reason.
-func (p *plan) probed(w Window, ok bool, reason string) verdict {
+func (p *plan) probed(w window, ok bool, reason string) verdict {
 	if !ok {
 		p.failures = tries - 1
 		return pause
@@ -44,7 +44,7 @@ func (p *plan) probed(w Window, ok bool, reason string) verdict {
 
 // unreachable notes that a window was read as far as the API lets it be, and these keys were all: it becomes a hole
 // for reason.
-func (p *plan) unreachable(w Window, keys map[string]struct{}, reason string) verdict {
+func (p *plan) unreachable(w window, keys map[string]struct{}, reason string) verdict {
 	p.successes = 0
 	for key := range keys {
 		delete(p.unseen, key)
@@ -53,7 +53,7 @@ func (p *plan) unreachable(w Window, keys map[string]struct{}, reason string) ve
 }
 
 // halve makes the next window half as wide; false when that cannot be.
-func (p *plan) halve(w Window) bool {
+func (p *plan) halve(w window) bool {
 	if w.length() <= 1 || w.Dense {
 		return false
 	}
@@ -97,11 +97,11 @@ func (p *plan) isHole(i Interval) bool {
 }
 
 // probeWindow returns a minute that was read before; where there is none, the one before the origin.
-func (p *plan) probeWindow() Window {
+func (p *plan) probeWindow() window {
 	for n := len(p.covered) - 1; n >= 0; n-- {
 		if i := p.covered[n]; i.length() >= probeLength {
-			return Window{Interval: Interval{i.To - probeLength, i.To}}
+			return window{Interval: Interval{i.To - probeLength, i.To}}
 		}
 	}
-	return Window{Interval: Interval{p.origin - probeLength, p.origin}}
+	return window{Interval: Interval{p.origin - probeLength, p.origin}}
 }

@@ -17,16 +17,16 @@ func (i Interval) End() time.Time { return time.UnixMilli(i.To).UTC() }
 func (i Interval) length() int64          { return max(0, i.To-i.From) }
 func (i Interval) within(o Interval) bool { return o.From <= i.From && i.To <= o.To }
 
-// Coverage is a set of instants: intervals that are sorted, not empty, and neither overlap nor touch. Its methods
+// coverage is a set of instants: intervals that are sorted, not empty, and neither overlap nor touch. Its methods
 // return new sets.
-type Coverage []Interval
+type coverage []Interval
 
 // union returns the set with one more interval.
-func (c Coverage) union(add Interval) Coverage {
+func (c coverage) union(add Interval) coverage {
 	if add.length() == 0 {
 		return c
 	}
-	out := make(Coverage, 0, len(c)+1)
+	out := make(coverage, 0, len(c)+1)
 	for _, i := range c {
 		switch {
 		case i.To < add.From:
@@ -42,11 +42,11 @@ func (c Coverage) union(add Interval) Coverage {
 }
 
 // subtract returns the set without an interval.
-func (c Coverage) subtract(cut Interval) Coverage {
+func (c coverage) subtract(cut Interval) coverage {
 	if cut.length() == 0 {
 		return c
 	}
-	var out Coverage
+	var out coverage
 	for _, i := range c {
 		if left := (Interval{i.From, min(i.To, cut.From)}); left.length() > 0 {
 			out = append(out, left)
@@ -59,7 +59,7 @@ func (c Coverage) subtract(cut Interval) Coverage {
 }
 
 // without returns the set without all of another.
-func (c Coverage) without(o Coverage) Coverage {
+func (c coverage) without(o coverage) coverage {
 	for _, i := range o {
 		c = c.subtract(i)
 	}
@@ -67,7 +67,7 @@ func (c Coverage) without(o Coverage) Coverage {
 }
 
 // before returns the part of the set that lies before an instant.
-func (c Coverage) before(end int64) Coverage {
+func (c coverage) before(end int64) coverage {
 	out := slices.Clone(c)
 	for len(out) > 0 && out[len(out)-1].From >= end {
 		out = out[:len(out)-1]
@@ -79,7 +79,7 @@ func (c Coverage) before(end int64) Coverage {
 }
 
 // contains reports whether the whole of an interval is in the set.
-func (c Coverage) contains(i Interval) bool {
+func (c coverage) contains(i Interval) bool {
 	if i.length() == 0 {
 		return true
 	}
@@ -87,7 +87,7 @@ func (c Coverage) contains(i Interval) bool {
 }
 
 // end returns the last instant of the set's first, unbroken stretch from origin on; origin when there is none.
-func (c Coverage) end(origin int64) int64 {
+func (c coverage) end(origin int64) int64 {
 	for _, i := range c {
 		if i.From <= origin && origin < i.To {
 			return i.To

@@ -2,8 +2,8 @@ package source
 
 import "time"
 
-// Window is what is read next: the records whose changed-time lies in it.
-type Window struct {
+// window is what is read next: the records whose changed-time lies in it.
+type window struct {
 	Interval
 	// Dense windows cannot be told apart by their changed-time any further: they are paged by $skip.
 	Dense bool
@@ -41,7 +41,7 @@ const (
 // visible so late. The rest of it is read again by the next poll.
 type plan struct {
 	origin   int64    // nothing before it is wanted
-	covered  Coverage // read to its end, and old enough
+	covered  coverage // read to its end, and old enough
 	holes    []Hole
 	lookback int64
 	maxWidth int64
@@ -49,7 +49,7 @@ type plan struct {
 	until    int64 // nothing from it on is wanted; 0: no such end
 
 	now, end  int64    // this poll: the server's time at its begin, and how far it asks
-	read      Coverage // read in this poll
+	read      coverage // read in this poll
 	width     int64    // of the next window
 	successes int      // windows read in a row
 	failures  int      // of the next window, in a row
@@ -79,18 +79,18 @@ func (p *plan) cut(date int64) { p.covered = p.covered.before(floor(date - p.loo
 
 // next returns the window to read now: holes that are due, then what is not covered, oldest first. False ends the
 // poll.
-func (p *plan) next() (Window, bool) {
+func (p *plan) next() (window, bool) {
 	if p.dense {
-		return Window{p.crowded, true}, true
+		return window{p.crowded, true}, true
 	}
 	for _, h := range p.holes {
 		if h.Retry <= p.now && !p.read.contains(h.Interval) {
-			return Window{Interval: h.Interval, Dense: h.length() > 1}, true
+			return window{Interval: h.Interval, Dense: h.length() > 1}, true
 		}
 	}
-	missing := Coverage{{p.origin, p.end}}.without(p.covered).without(p.read).without(p.holeSet())
+	missing := coverage{{p.origin, p.end}}.without(p.covered).without(p.read).without(p.holeSet())
 	if len(missing) == 0 || missing[0].length() == 0 {
-		return Window{}, false
+		return window{}, false
 	}
 	first := missing[0]
 	to := first.From + p.width
@@ -99,15 +99,15 @@ func (p *plan) next() (Window, bool) {
 	} else {
 		to = min(to, floor(first.From)+second)
 	}
-	return Window{Interval: Interval{first.From, min(to, first.To)}}, true
+	return window{Interval: Interval{first.From, min(to, first.To)}}, true
 }
 
 // catchingUp reports whether a window lies before what every poll reads.
-func (p *plan) catchingUp(w Window) bool { return w.From < p.now-p.lookback-hourInMillis/6 }
+func (p *plan) catchingUp(w window) bool { return w.From < p.now-p.lookback-hourInMillis/6 }
 
 // done notes that a window was read to its end: rows records with these keys (needed only of windows of a second or
 // less), by an answer of this date.
-func (p *plan) done(w Window, rows int, keys map[string]struct{}, date int64) {
+func (p *plan) done(w window, rows int, keys map[string]struct{}, date int64) {
 	p.failures = 0
 	p.successes++
 	p.grow(w, rows)
@@ -134,7 +134,7 @@ func (p *plan) done(w Window, rows int, keys map[string]struct{}, date int64) {
 // cover adds what lies before old, without the holes in it.
 func (p *plan) cover(i Interval, old int64) {
 	i.To = min(i.To, old)
-	for _, part := range (Coverage{i}).without(p.holeSet()) {
+	for _, part := range (coverage{i}).without(p.holeSet()) {
 		p.covered = p.covered.union(part)
 	}
 }
@@ -164,7 +164,7 @@ func (p *plan) release() { p.crowded, p.unseen, p.dense = Interval{}, nil, false
 
 // full notes that a window holds more than a page, of which keys were seen. It returns false when the window cannot
 // be halved: it has to be read as a dense one.
-func (p *plan) full(w Window, keys map[string]struct{}) bool {
+func (p *plan) full(w window, keys map[string]struct{}) bool {
 	p.successes, p.failures = 0, 0
 	n := w.length()
 	if n <= 1 || w.Dense {
@@ -185,15 +185,15 @@ func (p *plan) full(w Window, keys map[string]struct{}) bool {
 }
 
 // grow widens windows again when twice as much would still fit a page.
-func (p *plan) grow(w Window, rows int) {
+func (p *plan) grow(w window, rows int) {
 	if w.Dense || p.successes < growAfter || p.limit > 0 && rows*2 >= p.limit || w.length()*2 < p.width {
 		return
 	}
 	p.width = min(p.width*2, p.maxWidth)
 }
 
-func (p *plan) holeSet() Coverage {
-	var c Coverage
+func (p *plan) holeSet() coverage {
+	var c coverage
 	for _, h := range p.holes {
 		c = c.union(h.Interval)
 	}
@@ -204,7 +204,7 @@ func (p *plan) holeSet() Coverage {
 func (p *plan) fill(read Interval) {
 	var left []Hole
 	for _, h := range p.holes {
-		for _, part := range (Coverage{h.Interval}).subtract(read) {
+		for _, part := range (coverage{h.Interval}).subtract(read) {
 			h.Interval = part
 			left = append(left, h)
 		}

@@ -52,7 +52,7 @@ func (s *Source) poll(ctx context.Context) {
 }
 
 // afterFailure waits as the failure asks for, and finds out whether it lies in the window. Its error ends the poll.
-func (s *Source) afterFailure(ctx context.Context, w Window, err error, failures int) error {
+func (s *Source) afterFailure(ctx context.Context, w window, err error, failures int) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{Reason: ReasonBuffer, Message: err.Error(), Remedy: "it is tried again; make room on the disk of state_dir if it is full", cause: err}
@@ -86,7 +86,7 @@ func (s *Source) afterFailure(ctx context.Context, w Window, err error, failures
 }
 
 // setAside reports a new hole and stores it.
-func (s *Source) setAside(w Window, reason string) {
+func (s *Source) setAside(w window, reason string) {
 	s.log.Error("a part of the API cannot be read although its neighbours can; it is set aside and tried again every 6 hours",
 		"from", w.Start(), "to", w.End(), "reason", reason)
 	s.keep()
@@ -104,7 +104,7 @@ func (s *Source) keep() {
 }
 
 // readWindow reads one window to its end, or finds that it holds more than a page.
-func (s *Source) readWindow(ctx context.Context, w Window) error {
+func (s *Source) readWindow(ctx context.Context, w window) error {
 	b := s.newBatch(ctx)
 	catchUp := s.plan.catchingUp(w)
 	if w.Dense {
@@ -169,7 +169,7 @@ func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool)
 
 // windowDone tells the plan that a window was read, in so many rows, and stores the rest of its records with the new
 // coverage.
-func (s *Source) windowDone(w Window, b *batch, rows int, date time.Time) error {
+func (s *Source) windowDone(w window, b *batch, rows int, date time.Time) error {
 	before := *s.plan
 	s.plan.done(w, rows, b.keys, date.UnixMilli())
 	data, err := s.plan.encode()

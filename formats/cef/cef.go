@@ -41,9 +41,8 @@ func Dictionary() *formats.Dictionary { return dictionary() }
 
 // Options choose what New builds. The zero value is CEF 0 with the built-in table.
 type Options struct {
-	Version string           // Version0 or Version1; "": Version0, which all readers take
-	Profile string           // built-in table to start from: "" for the default, or one of Profiles
-	Mapping *formats.Mapping // table to start from instead
+	Version string // Version0 or Version1; "": Version0, which all readers take
+	Profile string // built-in table to start from: "" for the default, or one of Profiles
 	formats.Additions
 }
 
@@ -61,14 +60,11 @@ func New(o Options) (*Encoder, error) {
 	if o.Version != Version0 && o.Version != Version1 {
 		return nil, fmt.Errorf("no version of CEF is named %q; there are %s, %s", o.Version, Version0, Version1)
 	}
-	if o.Mapping == nil {
-		m, err := ProfileMapping(o.Profile)
-		if err != nil {
-			return nil, err
-		}
-		o.Mapping = m
+	m, err := ProfileMapping(o.Profile)
+	if err != nil {
+		return nil, err
 	}
-	table, err := formats.Compile(o.Mapping, o.Additions, dictionary(), o.Version, layout)
+	table, err := formats.Compile(m, o.Additions, dictionary(), o.Version, layout)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ var builtIn = sync.OnceValue(func() map[string]*formats.Mapping {
 	return all
 })
 
-// ProfileMapping returns a copy of a built-in table, to be extended or read: the default for "", else one of Profiles.
+// ProfileMapping returns a copy of a built-in table: the default for "", else one of Profiles.
 func ProfileMapping(profile string) (*formats.Mapping, error) {
 	m, ok := builtIn()[profile]
 	if !ok {

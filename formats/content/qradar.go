@@ -58,12 +58,8 @@ type Property struct {
 
 // Properties returns a custom property for each key of the LEEF mapping that QRadar puts into no field of its own.
 // Keys of priority A are for rules; the others are parsed when a search asks for them, which costs the console nothing.
-func Properties() ([]Property, error) {
-	m, err := leef.ProfileMapping("")
-	if err != nil {
-		return nil, err
-	}
-	var all []Property
+func Properties() (all []Property) {
+	m := leef.DefaultMapping()
 	for i := range m.Attributes {
 		a := &m.Attributes[i]
 		if _, predefined := leef.Dictionary().Key(a.Key); predefined && !slices.Contains(tables.NotNormalised, a.Key) {
@@ -80,16 +76,12 @@ func Properties() ([]Property, error) {
 		}
 		all = append(all, p)
 	}
-	return all, nil
+	return all
 }
 
 // QRadarScript writes the POSIX shell script that makes all objects by QRadar's REST API. It needs curl and awk, and
 // may be run again: what is there stays.
 func QRadarScript(w io.Writer, version string) error {
-	properties, err := Properties()
-	if err != nil {
-		return err
-	}
 	t, err := template.New("qradar").Funcs(template.FuncMap{"join": strings.Join}).Parse(qradarScript)
 	if err != nil {
 		return err
@@ -99,7 +91,7 @@ func QRadarScript(w io.Writer, version string) error {
 		classes = append(classes, classOf(id))
 	}
 	return t.Execute(w, map[string]any{
-		"Version": version, "Prefix": qidPrefix, "PropertyPrefix": propertyPrefix, "Classes": classes, "Mappings": EventMappings(), "Properties": properties,
+		"Version": version, "Prefix": qidPrefix, "PropertyPrefix": propertyPrefix, "Classes": classes, "Mappings": EventMappings(), "Properties": Properties(),
 		"Heartbeat": statusClass("heartbeat"), "Status": statusService(),
 	})
 }
@@ -143,10 +135,7 @@ type extension struct {
 // LogSourceExtension writes the extension for log source types that do not read LEEF by themselves. Universal LEEF
 // does and needs none.
 func LogSourceExtension(w io.Writer, version string) error {
-	m, err := leef.ProfileMapping("")
-	if err != nil {
-		return err
-	}
+	m := leef.DefaultMapping()
 	e := extension{NS: "event_parsing/device_extension"}
 	e.Group.Order, e.Group.Description = 1, "siembridge "+version
 	add := func(field, key string) {

@@ -51,21 +51,13 @@ var defaultMapping = sync.OnceValue(func() *formats.Mapping {
 // Dictionary returns the predefined attributes of LEEF. It must not be changed.
 func Dictionary() *formats.Dictionary { return dictionary() }
 
-// ProfileMapping returns a copy of a built-in table, to be extended or read. The profile "" is the default; each
-// other one is a table of its own.
-func ProfileMapping(profile string) (*formats.Mapping, error) {
-	if profile != "" {
-		return nil, fmt.Errorf("no profile of LEEF is named %q; there are none, leave profile out", profile)
-	}
-	return defaultMapping().Clone(), nil
-}
+// DefaultMapping returns a copy of the built-in table.
+func DefaultMapping() *formats.Mapping { return defaultMapping().Clone() }
 
 // Options choose what New builds. The zero value is LEEF 2.0 with tabs and the built-in table.
 type Options struct {
-	Version   string           // Version1 or Version2; "": Version2
-	Delimiter string           // between attributes: "0x09" (tab; "" too), or "^", LEEF 2.0 only, where a relay rewrites tabs
-	Profile   string           // built-in table to start from; "" is the only one so far
-	Mapping   *formats.Mapping // table to start from instead
+	Version   string // Version1 or Version2; "": Version2
+	Delimiter string // between attributes: "0x09" (tab; "" too), or "^", LEEF 2.0 only, where a relay rewrites tabs
 	formats.Additions
 }
 
@@ -95,14 +87,7 @@ func New(o Options) (*Encoder, error) {
 	case o.Version == Version2:
 		e.stated = "0x09|"
 	}
-	if o.Mapping == nil {
-		m, err := ProfileMapping(o.Profile)
-		if err != nil {
-			return nil, err
-		}
-		o.Mapping = m
-	}
-	table, err := formats.Compile(o.Mapping, o.Additions, dictionary(), o.Version, layout(e.delimiter))
+	table, err := formats.Compile(defaultMapping(), o.Additions, dictionary(), o.Version, layout(e.delimiter))
 	if err != nil {
 		return nil, err
 	}

@@ -227,7 +227,7 @@ func TestExtra(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{{Version: "3"}, {Version: Version1, Delimiter: "^"}, {Delimiter: "|"}, {Profile: "nonsense"}} {
+	for _, o := range []Options{{Version: "3"}, {Version: Version1, Delimiter: "^"}, {Delimiter: "|"}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v was taken", o)
 		}

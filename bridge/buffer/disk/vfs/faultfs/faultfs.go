@@ -73,13 +73,6 @@ func (d *Disk) Dead() bool {
 	return d.dead
 }
 
-// Kill lets every further step fail, as if the process were gone.
-func (d *Disk) Kill() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.dead = true
-}
-
 // String names the step that failed last.
 func (d *Disk) String() string {
 	d.mu.Lock()
