@@ -125,8 +125,8 @@ type Queue interface {
 // Taken is what Take gives. The next Take into it uses its memory again: until then the records, with Raw, may be read
 // and written, and their other texts stay valid for good. The zero value is ready for use.
 type Taken struct {
-	Records []Record
-	Memory  []byte // what Raw lies in, where the buffer reads into it
+	Records []Record // oldest first
+	Memory  []byte   // what Raw lies in, where the buffer reads into it
 }
 
 // KeepReleased is how many bytes of records each destination can be given again after their release. A destination
