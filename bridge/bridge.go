@@ -30,7 +30,7 @@ type Options struct {
 	HTTP   http.RoundTripper               // to the APIs and the token endpoints
 	Dial   delivery.DialFunc               // to the destinations
 	FS     vfs.FS                          // the files of the buffer's log; what is on disk is simulated then
-	Commit func(commit func() error) error // surrounds each commit of the buffer's index
+	Commit func(commit func() error) error // surrounds each commit of the buffer's index and quarantine
 }
 
 // Bridge is a running siembridge: sources, the buffer and destinations.

@@ -34,7 +34,7 @@ func ListQuarantine(q buffer.Quarantine) (control.Quarantine, error) {
 	return all, nil
 }
 
-// ShowQuarantined returns one record of a quarantine.
+// ShowQuarantined returns one record of a quarantine. An id that is not there is an error.
 func ShowQuarantined(q buffer.Quarantine, id uint64) (control.QuarantinedRecord, error) {
 	one, ok, err := q.Get(id)
 	if err == nil && !ok {

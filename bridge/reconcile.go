@@ -20,7 +20,7 @@ const journalDays = 200
 
 // Reconcile asks each API what it has of a period and holds it against what each destination has confirmed. What was
 // never pulled is pulled, through the normal path. One reconciliation runs at a time; another waits. Sources that read
-// files are left out.
+// files are left out. The period begins 200 days ago at most. What an API does not answer is in the report, not an error.
 func (b *Bridge) Reconcile(ctx context.Context, p control.Period) (control.Report, error) {
 	now := time.Now()
 	if err := settle(&p, now); err != nil {

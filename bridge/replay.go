@@ -199,7 +199,8 @@ func settle(p *control.Period, now time.Time) error {
 	return nil
 }
 
-// Replay sends the retained records of a period to a destination again, beside what is new.
+// Replay sends the retained records of a period to a destination again, beside what is new. A destination has one replay
+// at a time; another is an error, and so is an empty period. It goes on after a restart.
 func (b *Bridge) Replay(ctx context.Context, r control.ReplayRequest) (control.Replay, error) {
 	if err := settle(&r.Period, time.Now()); err != nil {
 		return control.Replay{}, err

@@ -24,7 +24,7 @@ type Pipeline struct {
 	Status      bool                  // events of the bridge itself go to this destination, too
 	Quarantine  Quarantine            // takes records that cannot be decoded, with the reason
 	Quarantined func(source string)   // counts a record that was set aside; nil: nobody does
-	Metrics     *Metrics              // counts what was filtered and shortened
+	Metrics     *Metrics              // counts what was shortened
 	Logger      *slog.Logger          // says which records could not be read
 }
 

@@ -24,10 +24,10 @@ const (
 	ReasonThrottled  Reason = "throttled"  // 429, or 503 with Retry-After
 	ReasonServer     Reason = "server"     // 5xx
 	ReasonNetwork    Reason = "network"    // no connection, reset
-	ReasonTimeout    Reason = "timeout"
-	ReasonResponse   Reason = "response" // cut short, HTML, not JSON, partial
-	ReasonBuffer     Reason = "buffer"   // the buffer did not take it
-	ReasonFile       Reason = "file"     // a file cannot be read
+	ReasonTimeout    Reason = "timeout"    // no answer in time
+	ReasonResponse   Reason = "response"   // cut short, HTML, not JSON, partial
+	ReasonBuffer     Reason = "buffer"     // the buffer did not take it
+	ReasonFile       Reason = "file"       // a file cannot be read
 )
 
 // reasons is the closed list, for metrics.
