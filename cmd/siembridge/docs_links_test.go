@@ -111,6 +111,51 @@ func TestPackagesInContributing(t *testing.T) {
 	}
 }
 
+// TestTestsInContributing: each test that CONTRIBUTING.md tells to run is there, in every package that it names, and with
+// -update where it is to write files.
+func TestTestsInContributing(t *testing.T) {
+	text := contributed(t)["CONTRIBUTING.md"]
+	calls := regexp.MustCompile("`go test ([^`]*) -run '?([A-Za-z|\\\\]+)'?( -update)?`").FindAllStringSubmatch(text, -1)
+	if len(calls) < 4 {
+		t.Errorf("only %d calls of go test were found", len(calls))
+	}
+	updates := regexp.MustCompile(`flag\.Bool\("update"|formatstest"`)
+	declared := regexp.MustCompile(`(?m)^func (Test\w+|Example\w*)\(`)
+	for _, call := range calls {
+		run := strings.Split(strings.ReplaceAll(call[2], `\`, ""), "|")
+		met := map[string]bool{}
+		for dir := range strings.FieldsSeq(call[1]) {
+			files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(dir), "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			some, knows := false, false
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				knows = knows || updates.Match(text)
+				for _, name := range declared.FindAllStringSubmatch(string(text), -1) {
+					for _, part := range run {
+						if strings.Contains(name[1], part) {
+							some, met[part] = true, true
+						}
+					}
+				}
+			}
+			if !some || call[3] != "" && !knows {
+				t.Errorf("%s: %s has no such tests, or they do not know -update", call[0], dir)
+			}
+		}
+		for _, part := range run {
+			if !met[part] {
+				t.Errorf("%s: there is no test %s", call[0], part)
+			}
+		}
+	}
+}
+
 // TestGoroutinesInContributing: every file that starts a goroutine stands in the table of their owners, or its folder
 // does.
 func TestGoroutinesInContributing(t *testing.T) {

@@ -60,7 +60,7 @@ func calls(text string) []string {
 
 func TestCommandLinesInGuides(t *testing.T) {
 	checked := 0
-	for guide, text := range guides(t) {
+	for guide, text := range contributed(t) {
 		for _, call := range calls(text) {
 			var args []string
 			for _, arg := range strings.Fields(endOfCall.ReplaceAllString(call, "")) {
