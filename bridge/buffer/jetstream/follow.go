@@ -14,65 +14,23 @@ import (
 // another server.
 const followBeat = 2 * time.Second
 
+// feed is a part of the stream that is followed.
+type feed struct {
+	subjects string
+	headers  bool // of the messages, without their bodies
+	take     func(m jetstream.Msg, seq uint64)
+}
+
 // follow has two consumers feed the index and the states, and returns when both have caught up with what is there now.
 func (b *Buffer) follow(ctx context.Context) error {
-	for _, f := range []struct {
-		subjects string
-		headers  bool
-		take     func(jetstream.Msg, uint64)
-	}{
-		// States first: a block that was removed is known to be, and a new block meets its destinations.
-		{states + ">", false, b.takeState},
-		{blocks + ">", true, b.takeBlock},
-	} {
-		var newest stored
-		var messages jetstream.MessagesContext
-		err := patiently(ctx, func() (err error) {
-			if newest, err = b.last(ctx, f.subjects); err != nil {
-				return err
-			}
-			short, cancel := context.WithTimeout(ctx, readTime)
-			defer cancel()
-			consumer, err := b.js.OrderedConsumer(short, StreamName, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subjects}, HeadersOnly: f.headers})
-			if err != nil {
-				return b.explain(err)
-			}
-			messages, err = consumer.Messages(jetstream.PullMaxMessages(2000), jetstream.PullHeartbeat(followBeat))
-			return b.explain(err)
-		})
+	// States first: a block that was removed is known to be, and a new block meets its destinations.
+	for _, f := range []feed{{states + ">", false, b.takeState}, {blocks + ">", true, b.takeBlock}} {
+		newest, messages, err := b.consume(ctx, f)
 		if err != nil {
 			return err
 		}
 		caughtUp := make(chan struct{})
-		if newest.seq == 0 {
-			close(caughtUp)
-		}
-		b.running.Go(func() {
-			stop := context.AfterFunc(b.ctx, messages.Stop)
-			defer stop()
-			for b.ctx.Err() == nil {
-				m, err := messages.Next()
-				if err != nil {
-					if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
-						return
-					}
-					b.log.Debug("the stream is followed again", "error", err)
-					continue
-				}
-				at, err := m.Metadata()
-				if err != nil {
-					continue
-				}
-				b.mu.Lock()
-				b.newest = max(b.newest, at.Sequence.Stream)
-				f.take(m, at.Sequence.Stream)
-				b.mu.Unlock()
-				if at.Sequence.Stream >= newest.seq && newest.seq > 0 {
-					newest.seq = 0
-					close(caughtUp)
-				}
-			}
-		})
+		b.running.Go(func() { b.takeAll(f, messages, newest, caughtUp) })
 		select {
 		case <-caughtUp:
 		case <-ctx.Done():
@@ -80,6 +38,58 @@ func (b *Buffer) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// consume begins to read a feed, and tells its newest message as of before; 0: there is none.
+func (b *Buffer) consume(ctx context.Context, f feed) (newest uint64, messages jetstream.MessagesContext, err error) {
+	err = patiently(ctx, func() error {
+		last, err := b.last(ctx, f.subjects)
+		if err != nil {
+			return err
+		}
+		newest = last.seq
+		short, cancel := context.WithTimeout(ctx, readTime)
+		defer cancel()
+		consumer, err := b.js.OrderedConsumer(short, StreamName, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subjects}, HeadersOnly: f.headers})
+		if err != nil {
+			return b.explain(err)
+		}
+		messages, err = consumer.Messages(jetstream.PullMaxMessages(2000), jetstream.PullHeartbeat(followBeat))
+		return b.explain(err)
+	})
+	return newest, messages, err
+}
+
+// takeAll takes the messages of a feed until the buffer is closed. It closes caughtUp when it has come to newest.
+func (b *Buffer) takeAll(f feed, messages jetstream.MessagesContext, newest uint64, caughtUp chan<- struct{}) {
+	stop := context.AfterFunc(b.ctx, messages.Stop)
+	defer stop()
+	behind := newest > 0
+	if !behind {
+		close(caughtUp)
+	}
+	for b.ctx.Err() == nil {
+		m, err := messages.Next()
+		if err != nil {
+			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+				return
+			}
+			b.log.Debug("the stream is followed again", "error", err)
+			continue
+		}
+		at, err := m.Metadata()
+		if err != nil {
+			continue
+		}
+		b.mu.Lock()
+		b.newest = max(b.newest, at.Sequence.Stream)
+		f.take(m, at.Sequence.Stream)
+		b.mu.Unlock()
+		if behind && at.Sequence.Stream >= newest {
+			behind = false
+			close(caughtUp)
+		}
+	}
 }
 
 // takeState takes in a state.

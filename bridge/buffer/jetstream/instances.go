@@ -68,3 +68,9 @@ func (b *Buffer) First() bool {
 	live := b.live(func(*member) bool { return true })
 	return len(live) == 0 || live[0] == b.id
 }
+
+// isLive tells whether an instance is there. b.mu is held.
+func (b *Buffer) isLive(id string) bool {
+	m := b.members[id]
+	return m != nil && (id == b.id || b.beats < m.heard+missedBeats)
+}
