@@ -1,18 +1,11 @@
 package delivery
 
 import (
-	"errors"
-	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/checker"
-	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 
@@ -41,7 +34,7 @@ var severityNames = []formats.Severity{
 }
 
 // NewFilter compiles an expression. The error says what is wrong and at which column, of each part that and, or and not
-// join; an unknown field is one.
+// join; an unknown field is one. Of what cannot be parsed, the parts are those outside of brackets.
 func NewFilter(expression string) (*Filter, error) {
 	env := map[string]any{}
 	for _, s := range severityNames {
@@ -69,54 +62,6 @@ func NewFilter(expression string) (*Filter, error) {
 		}
 	}
 	return f, nil
-}
-
-// mistakes says what is wrong with an expression, of which the compiler has found the first mistake: it ends with that
-// one, so the parts are checked one by one.
-func mistakes(expression string, options []expr.Option, first error) error {
-	config := conf.CreateNew()
-	for _, option := range options {
-		option(config)
-	}
-	config.Check()
-	tree, err := parser.ParseWithConfig(expression, config)
-	if err != nil {
-		return atColumn(first)
-	}
-	var texts []string
-	var check func(node ast.Node)
-	check = func(node ast.Node) {
-		switch n := node.(type) {
-		case *ast.BinaryNode:
-			if slices.Contains([]string{"&&", "||", "and", "or"}, n.Operator) {
-				check(n.Left)
-				check(n.Right)
-				return
-			}
-		case *ast.UnaryNode:
-			if n.Operator == "!" || n.Operator == "not" {
-				check(n.Node)
-				return
-			}
-		}
-		if _, err := checker.Check(&parser.Tree{Node: node, Source: tree.Source}, config); err != nil {
-			texts = append(texts, atColumn(err).Error())
-		}
-	}
-	check(tree.Node)
-	if len(texts) == 0 {
-		return atColumn(first)
-	}
-	return errors.New(strings.Join(texts, "; "))
-}
-
-// atColumn is a compiler's error in one line.
-func atColumn(err error) error {
-	var at *file.Error
-	if errors.As(err, &at) {
-		return fmt.Errorf("column %d: %s", at.Column+1, at.Message)
-	}
-	return err
 }
 
 // Keep reports whether d passes. A filter that cannot be evaluated for a record keeps it: an event too many is better

@@ -57,11 +57,17 @@ func TestFilterMistakesNameTheColumn(t *testing.T) {
 		`severity >= mediun`: "column 13: unknown name mediun",
 		`severity >= mediun && !(titel == "x" || title contains 3) and device.nam == "y"`: "column 13: unknown name mediun; column 25: unknown name titel; " +
 			"column 47: invalid operation: contains (mismatched types string and int); column 70: unknown field nam",
-		`severity >=`:           "column 11: unexpected token EOF",
-		`title`:                 "expected bool, but got string",
-		`severity == "high"`:    "column 10: invalid operation: == (mismatched types int and string)",
-		`device.nam == "x"`:     "column 8: unknown field nam",
-		`len(title) + category`: "column 12: invalid operation: + (mismatched types int and string)",
+		`severity >=`: "column 11: unexpected token EOF",
+		`severity >= && titel == "x" and (category = "y") or device.name == `: "column 13: unexpected token Operator(\"&&\"); column 16: unknown name titel; " +
+			"column 43: unexpected token Operator(\"=\"); column 67: unexpected token EOF",
+		`"ü" in device.tags && title == && category ==`: "column 32: unexpected token Operator(\"&&\"); column 45: unexpected token EOF",
+		`(severity >= low && titel == "x"`:              "column 32: unexpected token EOF",
+		`severity >= low) && titel == "x"`:              "column 16: unexpected token Bracket(\")\")",
+		`title == "x && category ==`:                    "column 27: literal not terminated",
+		`title`:                                         "expected bool, but got string",
+		`severity == "high"`:                            "column 10: invalid operation: == (mismatched types int and string)",
+		`device.nam == "x"`:                             "column 8: unknown field nam",
+		`len(title) + category`:                         "column 12: invalid operation: + (mismatched types int and string)",
 	} {
 		_, err := NewFilter(expression)
 		if err == nil {
