@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/siembridge/siembridge/bridge/emulator"
 )
@@ -31,6 +32,32 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"), UpdateScripts: *update, Setup: setUpScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"fill": fillCommand, "until": untilCommand},
 	})
+}
+
+// TestEveryCommandHasAScript: each command, and each part of one, is run by a script.
+func TestEveryCommandHasAScript(t *testing.T) {
+	paths, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []byte
+	for _, path := range paths {
+		script, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, script...)
+	}
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		if !regexp.MustCompile(`(?m)^(?:! |until \S+ )?` + c.CommandPath() + `\b`).Match(lines) {
+			t.Errorf("no script runs %s", c.CommandPath())
+		}
+		for _, part := range c.Commands() {
+			look(part)
+		}
+	}
+	look(newRoot())
 }
 
 // setUpScript makes the tenant of a script and finds an address for its SIEM.
