@@ -78,8 +78,9 @@ func (b *Bridge) sameDestination(x *runningDestination, d *config.Destination, s
 var errNotRunning = errors.New("siembridge is not running yet, or is stopping: try again in a moment")
 
 // Reload makes a changed configuration the one that runs. Everything that can fail happens before anything that runs
-// is touched: after an error, which has all problems, all runs on as before. What is unchanged is not touched at all. A source or destination
-// that changed is stopped, which confirms what is under way for up to 8 seconds, and goes on where it was.
+// is touched: after an error, which has all problems, all runs on as before. What is unchanged is not touched at all.
+// A source or destination that changed is stopped, which confirms what is under way for up to 8 seconds, and goes on
+// where it was.
 func (b *Bridge) Reload(c *config.Config) (control.Changes, error) {
 	b.changing.Lock()
 	defer b.changing.Unlock()

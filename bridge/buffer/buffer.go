@@ -29,9 +29,10 @@ type Record struct {
 	Old     bool      // by back-fill or replay, or older than 24 h when pulled
 	Raw     []byte    // JSON, at most MaxRecord bytes
 
-	// Summary is read by Append and not stored: that many records directly before it in the batch are parts of what
-	// this record is as a whole; there may be fewer, when an earlier batch had the others. When it is not 0, the record is an event only if its key was known, its content
-	// changed and none of its parts is an event. What is remembered of its key is the same either way.
+	// Summary is read by Append and not stored: that many records directly before it in the batch are parts of what this
+	// record is as a whole; there may be fewer, when an earlier batch had the others. When it is not 0, the record is an
+	// event only if its key was known, its content changed and none of its parts is an event. What is remembered of its
+	// key is the same either way.
 	Summary int
 }
 
@@ -113,9 +114,10 @@ type Queue interface {
 	// that was taken and not released is returned by Take after the queue is opened again.
 	Release(ctx context.Context, numbers []uint64) error
 
-	// Released returns the newest records that were released, oldest first: at most maxBytes of Raw, unless the
-	// newest alone is larger. The newest KeepReleased bytes are there however old they are and however little space there is. Records that were dropped,
-	// and those of sources the destination does not want, are not among them. It may be called beside Take and Release.
+	// Released returns the newest records that were released, oldest first: at most maxBytes of Raw, unless the newest
+	// alone is larger. The newest KeepReleased bytes are there however old they are and however little space there is.
+	// Records that were dropped, and those of sources the destination does not want, are not among them. It may be called
+	// beside Take and Release.
 	Released(maxBytes int) ([]Record, error)
 
 	// Pending reports what is not released yet, taken or not.

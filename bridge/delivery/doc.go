@@ -14,8 +14,8 @@
 // says which address is connected to next, when, and what for. What they decide stands in scripts in testdata. The rest
 // of the package dials, writes, waits and releases as they say.
 //
-// Run delivers. It starts helpers and waits for them: takers, which take and render ahead, several at once and handing on
-// in the order of the queue (take.go), one that stores releases (releaser), and one that asks the other addresses once
-// whether they confirm (look). A write, a dial for later use and a probe beside the
-// connection in use have a goroutine each, which is waited for where it was started, or ended by stop or drop.
+// Run delivers. It starts helpers and waits for them: takers, which take and render ahead, several at once and handing
+// on in the order of the queue (take.go), one that stores releases (releaser), and one that asks the other addresses
+// once whether they confirm (look). A write, a dial for later use and a probe beside the connection in use have a
+// goroutine each, which is waited for where it was started, or ended by stop or drop.
 package delivery

@@ -38,7 +38,8 @@
 //
 // Each frame has a checksum. A reader that meets a wrong one goes on at the next good frame, and Report tells what was
 // passed over, and which numbers are missing where nothing looks damaged. The index holds a digest of its rows
-// (digest.go). Segment files under a wrong name are put right (arrange.go). A damaged index is set aside under another name and rebuilt from the log: records, numbers and keys
-// are found there, and the positions of the destinations as last written into it. Checkpoints are not, so sources
-// pull again what the keys then recognise. It costs repeats, never records.
+// (digest.go). Segment files under a wrong name are put right (arrange.go). A damaged index is set aside under another
+// name and rebuilt from the log: records, numbers and keys are found there, and the positions of the destinations as
+// last written into it. Checkpoints are not, so sources pull again what the keys then recognise. It costs repeats,
+// never records.
 package disk

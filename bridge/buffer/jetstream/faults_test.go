@@ -201,6 +201,23 @@ func TestUnansweredQuarantine(t *testing.T) {
 	})
 }
 
+// TestUnansweredTokens: a chain of refresh tokens is the one that was stored without an error, and another can follow.
+func TestUnansweredTokens(t *testing.T) {
+	twice(t, "tokens", func(f *faulty) {
+		chain := f.Tokens(f.Name())
+		for _, text := range []string{"first", "second"} {
+			if _, err := chain.ReadChain(); err != nil {
+				f.Fatal(err)
+			}
+			f.again(func() error { return chain.WriteChain([]byte(text)) })
+		}
+		f.reopen()
+		if got, err := f.Tokens(f.Name()).ReadChain(); err != nil || string(got) != "second" {
+			f.Errorf("the chain: %q, %v", got, err)
+		}
+	})
+}
+
 // TestUnansweredQueue: a queue that is opened by a commit which was not answered gets what is appended from then on, and
 // a closed one goes on where it was.
 func TestUnansweredQueue(t *testing.T) {
