@@ -117,11 +117,9 @@ func (b *Buffer) Keys(f func(id keys.ID, s keys.State) error) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range b.keys.recent.ids() {
-			if s, ok := b.keys.recent.get(id); ok {
-				if err := f(keys.ID(id), s); err != nil {
-					return err
-				}
+		for id, s := range b.keys.recent.all {
+			if err := f(keys.ID(id), s); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"encoding/binary"
 	mathbits "math/bits"
 
@@ -10,8 +9,6 @@ import (
 
 // keyID stands for a source and a key.
 type keyID keys.ID
-
-func (k keyID) compare(other keyID) int { return bytes.Compare(k[:], other[:]) }
 
 // keyIDOf returns the id of a source's key. scratch is reused.
 func keyIDOf(scratch []byte, source, key string) (keyID, []byte) {

@@ -1,8 +1,8 @@
 package disk
 
 import (
-	"bytes"
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"slices"
 
@@ -96,7 +96,7 @@ func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keys.State, b
 	if bucket == nil {
 		return keys.State{}, false
 	}
-	for shelf := bucket.Get(shelfOf(id)); len(shelf) > 0; {
+	for shelf := bucket.Get(shelfOf(shelfNumber(id))); len(shelf) > 0; {
 		var at keyID
 		var state []byte
 		if at, state, shelf = nextKey(shelf); at == id {
@@ -106,8 +106,14 @@ func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keys.State, b
 	return keys.Parse(bucket.Get(id[:])) // as generations were written before there were shelves
 }
 
-// shelfOf is the key of the value in a generation that holds a key: the first twelve bits.
-func shelfOf(id keyID) []byte { return []byte{id[0], id[1] & 0xf0} }
+// shelves is how many values the keys of a generation are spread over.
+const shelves = 1 << 12
+
+// shelfNumber is the shelf of a key: its first twelve bits.
+func shelfNumber(id keyID) int { return int(id[0])<<4 | int(id[1])>>4 }
+
+// shelfOf is the key of a shelf's value in a generation.
+func shelfOf(shelf int) []byte { return []byte{byte(shelf >> 4), byte(shelf << 4)} }
 
 // appendKey appends a key with its state: id, count of 16 bytes, as many of these.
 func appendKey(b []byte, id keyID, s keys.State) []byte {
@@ -115,6 +121,9 @@ func appendKey(b []byte, id keyID, s keys.State) []byte {
 	b = append(b, byte(2+len(s.More)))
 	return s.Append(b)
 }
+
+// keySize is how many bytes appendKey appends.
+func keySize(s keys.State) int { return 17 + 16*(2+len(s.More)) }
 
 // nextKey is the inverse of appendKey. What is too short gives no state, and no rest.
 func nextKey(b []byte) (id keyID, state, rest []byte) {
@@ -165,23 +174,14 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	if n := len(k.generations); n > 0 {
 		g.id = k.generations[n-1].id + 1
 	}
-	ids := k.recent.ids()
 	bucket, err := tx.Bucket(bucketKeys).CreateBucket(bigEndian(g.id))
 	if err != nil {
 		return g, err
 	}
 	bucket.FillPercent = 1
-	values := make([]byte, 0, 49*len(ids))
-	for len(ids) > 0 {
-		shelf, start := shelfOf(ids[0]), len(values)
-		for len(ids) > 0 && bytes.Equal(shelfOf(ids[0]), shelf) {
-			g.filter.add(ids[0])
-			state, _ := k.recent.get(ids[0])
-			values = appendKey(values, ids[0], state)
-			ids = ids[1:]
-		}
+	for shelf, value := range k.shelves(g.filter) {
 		// bbolt keeps the value until the commit.
-		if err := bucket.Put(shelf, values[start:len(values):len(values)]); err != nil {
+		if err := bucket.Put(shelfOf(shelf), value); err != nil {
 			return g, err
 		}
 	}
@@ -194,6 +194,34 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	}
 	_, err = tx.CreateBucket(bucketRecent)
 	return g, err
+}
+
+// shelves gives the values of a generation, ascending by shelf, and adds all keys to its filter. They lie in one array:
+// each shelf's size is known before the keys are put there.
+func (k *keyIndex) shelves(f filter) iter.Seq2[int, []byte] {
+	var ends [shelves + 1]int // of the shelf before
+	for id, s := range k.recent.all {
+		ends[shelfNumber(id)+1] += keySize(s)
+	}
+	for i := range shelves {
+		ends[i+1] += ends[i]
+	}
+	values := make([]byte, ends[shelves])
+	for id, s := range k.recent.all {
+		f.add(id)
+		end := &ends[shelfNumber(id)]
+		appendKey(values[:*end], id, s)
+		*end += keySize(s)
+	}
+	return func(yield func(int, []byte) bool) {
+		start := 0
+		for shelf, end := range ends[:shelves] {
+			if end > start && !yield(shelf, values[start:end:end]) {
+				return
+			}
+			start = end
+		}
+	}
 }
 
 // folded follows a fold that was committed.

@@ -1,8 +1,6 @@
 package disk
 
 import (
-	"slices"
-
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/buffer/keys"
 )
@@ -21,6 +19,10 @@ type oneHash struct {
 	last    buffer.Hash
 }
 
+func (s oneHash) state() keys.State {
+	return keys.State{Changed: s.changed, Number: s.number, Last: s.last}
+}
+
 func newRecentKeys() recentKeys {
 	return recentKeys{map[keyID]oneHash{}, map[keyID]keys.State{}}
 }
@@ -29,7 +31,7 @@ func (r *recentKeys) len() int { return len(r.one) + len(r.more) }
 
 func (r *recentKeys) get(id keyID) (keys.State, bool) {
 	if s, ok := r.one[id]; ok {
-		return keys.State{Changed: s.changed, Number: s.number, Last: s.last}, true
+		return s.state(), true
 	}
 	s, ok := r.more[id]
 	return s, ok
@@ -47,17 +49,18 @@ func (r *recentKeys) set(id keyID, s keys.State) {
 	}
 }
 
-// ids returns the ids of all keys, ascending.
-func (r *recentKeys) ids() []keyID {
-	ids := make([]keyID, 0, r.len())
-	for id := range r.one {
-		ids = append(ids, id)
+// all gives all keys with their states, in no order.
+func (r *recentKeys) all(yield func(keyID, keys.State) bool) {
+	for id, s := range r.one {
+		if !yield(id, s.state()) {
+			return
+		}
 	}
-	for id := range r.more {
-		ids = append(ids, id)
+	for id, s := range r.more {
+		if !yield(id, s) {
+			return
+		}
 	}
-	slices.SortFunc(ids, keyID.compare)
-	return ids
 }
 
 // clear forgets all keys. Their space is kept for the next ones.
