@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -88,27 +90,12 @@ func (r *run) measurePeer(ctx context.Context, dir string, p peers.Program, bina
 	if err := cmd.Start(); err != nil {
 		return got, 0, err
 	}
-	memory, ended := WatchMemory(cmd.Process.Pid), make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	last, tick := start, time.NewTicker(5*time.Millisecond)
-	defer tick.Stop()
-	for running := true; running; {
-		select {
-		case err = <-ended:
-			running = false
-		case <-tick.C:
-			if n := receiver.Frames(); n != arrived {
-				arrived, last = n, time.Now()
-			}
-			if !p.Ends && arrived >= int64(r.input.records) || time.Since(last) > patience || ctx.Err() != nil {
-				_ = cmd.Process.Signal(syscall.SIGTERM)
-				kill := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-				<-ended
-				kill.Stop()
-				running = false
-			}
-		}
+	memory := WatchMemory(cmd.Process.Pid)
+	enough := int64(r.input.records)
+	if p.Ends {
+		enough = math.MaxInt64
 	}
+	arrived, last, err := await(ctx, cmd, receiver, enough)
 	got.memory, got.cpu = memory(), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
 	if err != nil {
 		return got, 0, fmt.Errorf("%w\n%s", err, log.Bytes())
@@ -119,4 +106,31 @@ func (r *run) measurePeer(ctx context.Context, dir string, p peers.Program, bina
 	}
 	got.wall = last.Sub(start)
 	return got, arrived, nil
+}
+
+// await waits until a program ends, and stops it when enough has arrived or nothing more does. It returns how much there
+// was and when the last of it was seen; the error is that of a program that ended by itself.
+func await(ctx context.Context, cmd *exec.Cmd, receiver *Receiver, enough int64) (arrived int64, last time.Time, err error) {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	last = time.Now()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err = <-ended:
+			return arrived, last, err
+		case <-tick.C:
+			if n := receiver.Frames(); n != arrived {
+				arrived, last = n, time.Now()
+			}
+			if arrived >= enough || time.Since(last) > patience || ctx.Err() != nil {
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+				kill := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+				<-ended
+				kill.Stop()
+				return arrived, last, nil
+			}
+		}
+	}
 }

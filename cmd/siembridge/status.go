@@ -60,7 +60,7 @@ func newStatusCommand() *cobra.Command {
 	return c
 }
 
-// writeStatus writes what is wrong first, then the pipeline from left to right.
+// writeStatus writes what is wrong first, then the pipeline from left to right, then what was done besides.
 func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) error {
 	trouble := s.Trouble()
 	switch {
@@ -71,6 +71,15 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 	case !stopped:
 		fmt.Fprintf(out, "All is well. siembridge %s runs since %s.\n", s.Version, when(s.Started, now))
 	}
+	if err := writePipeline(out, s, now); err != nil {
+		return err
+	}
+	writeBesides(out, s, now)
+	return nil
+}
+
+// writePipeline writes sources, buffer, destinations and who shares the buffer.
+func writePipeline(out io.Writer, s *admin.Status, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "\nSOURCE\tAPI\tSTATE\tLAST SUCCESS\tCOVERED TO\tHOLES\tPULLED\tKNOWN")
 	for _, x := range s.Sources {
@@ -94,9 +103,11 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.Host, state, when(x.Started, now), orNone(x.Sources), orNone(x.Destinations))
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
+	return w.Flush()
+}
+
+// writeBesides writes how far back-fill and replay are, and what the last reconciliation found.
+func writeBesides(out io.Writer, s *admin.Status, now time.Time) {
 	for i := range s.Sources {
 		if done := s.Sources[i].Backfill(); done != "" {
 			fmt.Fprintf(out, "\nfiles of %s: %s\n", s.Sources[i].Name, done)
@@ -119,7 +130,6 @@ func writeStatus(out io.Writer, s *admin.Status, now time.Time, stopped bool) er
 			fmt.Fprintf(out, "\nreplay to %s: %d of %d records of %s to %s are confirmed\n", x.Name, r.Sent, r.Records, r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339))
 		}
 	}
-	return nil
 }
 
 func orNone(all []string) string {
