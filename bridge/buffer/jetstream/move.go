@@ -82,11 +82,27 @@ func BeginImport(ctx context.Context, o Options, from string) (i *Import, done b
 		i.Close()
 		return nil, false, ErrInUse
 	}
-	if err := b.write(ctx, put{subject: ofMove, body: encode(moveState{From: from})}); err != nil {
+	if err := i.begin(ctx); err != nil {
 		i.Close()
 		return nil, false, err
 	}
 	return i, false, nil
+}
+
+// begin says that an import has begun, unless another has meanwhile.
+func (i *Import) begin(ctx context.Context) error {
+	for {
+		err := i.b.write(ctx, put{subject: ofMove, body: encode(moveState{From: i.from})})
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+		i.b.mu.Lock()
+		other := i.b.docs[ofMove].body != nil
+		i.b.mu.Unlock()
+		if other {
+			return ErrInUse
+		}
+	}
 }
 
 // Close gives the connection up.
@@ -233,5 +249,5 @@ func (i *Import) commit(ctx context.Context, messages []message) error {
 
 // Done ends the import: instances may start.
 func (i *Import) Done(ctx context.Context) error {
-	return i.b.write(ctx, put{subject: ofMove, body: encode(moveState{From: i.from, Done: true})})
+	return i.commit(ctx, []message{{subject: ofMove, free: true, body: encode(moveState{From: i.from, Done: true})}})
 }
