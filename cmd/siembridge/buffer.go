@@ -105,9 +105,8 @@ func reportFindings(w io.Writer, f *disk.Findings) error {
 	if more := f.Parts - len(f.Damage); more > 0 {
 		fmt.Fprintf(w, "and %d more damaged parts\n", more)
 	}
-	if !f.OK() {
-		return quietFailure{}
+	if f.OK() {
+		fmt.Fprintln(w, "nothing is damaged")
 	}
-	fmt.Fprintln(w, "nothing is damaged")
-	return nil
+	return said(f.OK(), nil)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,9 +87,7 @@ func (f *coverageFlags) run(c *cobra.Command, args []string, format, profile str
 
 func (f *coverageFlags) write(out io.Writer, r coverage.Report) error {
 	if f.json {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return writeJSON(out, r)
 	}
 	_, err := io.WriteString(out, r.Text())
 	return err

@@ -58,8 +58,5 @@ func lintStream(in io.Reader, name string, out, errs io.Writer, asJSON bool) err
 		return failed
 	}
 	fmt.Fprintf(errs, "%d events, %d findings\n", events, findings)
-	if findings > 0 {
-		return quietFailure{}
-	}
-	return nil
+	return said(findings == 0, nil)
 }

@@ -53,10 +53,7 @@ func newListenCommand() *cobra.Command {
 		<-c.Context().Done()
 		receiver.Close()
 		fmt.Fprintf(out, "%d frames, %d malformed\n", frames, malformed)
-		if malformed > 0 {
-			return quietFailure{}
-		}
-		return nil
+		return said(malformed == 0, nil)
 	}
 	return c
 }

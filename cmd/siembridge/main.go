@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,16 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/siembridge/siembridge/bridge"
-	"github.com/siembridge/siembridge/bridge/config"
-)
-
-// Exit codes.
-const (
-	exitDone    = 0
-	exitFailure = 1 // ran and found a failure
-	exitUsage   = 2 // usage or configuration error
 )
 
 // commands are all commands; each file adds one.
@@ -93,78 +82,6 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// execute runs one command line until it ends or ctx does, and returns its exit code.
-func execute(ctx context.Context, args []string) int {
-	root := newRoot()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitDone
-	}
-	code := exitFailure
-	var usage usageError
-	var problems config.Problems
-	var quiet quietFailure
-	switch {
-	case errors.As(err, &quiet):
-		return exitFailure
-	case errors.As(err, &problems):
-		fmt.Fprintln(os.Stderr, problems.Error())
-		return exitUsage
-	case errors.As(err, &usage), isCobraUsage(err):
-		code = exitUsage
-	}
-	fmt.Fprintln(os.Stderr, "siembridge:", err)
-	return code
-}
-
-// usageError is a mistake on the command line or a configuration that cannot be read.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// quietFailure ends with exit code 1; what there is to say was said.
-type quietFailure struct{}
-
-func (quietFailure) Error() string { return "failed" }
-
-// said is the error of a command that has said itself what there is to say: exit code 1 unless ok.
-func said(ok bool, err error) error {
-	if err == nil && !ok {
-		return quietFailure{}
-	}
-	return err
-}
-
-// isCobraUsage tells cobra's own errors, which have no type: an unknown command, a wrong number of arguments.
-func isCobraUsage(err error) bool {
-	for _, beginning := range []string{"unknown command", "accepts ", "requires ", "required flag"} {
-		if len(err.Error()) >= len(beginning) && err.Error()[:len(beginning)] == beginning {
-			return true
-		}
-	}
-	return false
-}
-
-// loadConfig reads the configuration, with the files it names, and writes its warnings to standard error.
-func loadConfig(path string) (*config.Config, error) {
-	c, err := config.Load(path)
-	if err != nil {
-		var problems config.Problems
-		if errors.As(err, &problems) {
-			return nil, err
-		}
-		return nil, usageError{err}
-	}
-	for _, w := range c.Warnings {
-		fmt.Fprintln(os.Stderr, "warning:", w)
-	}
-	if err := bridge.Check(c); err != nil {
-		return nil, usageError{err}
-	}
-	return c, nil
-}
-
 // withParts makes a command that does nothing by itself say which of its parts it needs.
 func withParts(c *cobra.Command, parts ...*cobra.Command) *cobra.Command {
 	c.AddCommand(parts...)
@@ -177,26 +94,4 @@ func withParts(c *cobra.Command, parts ...*cobra.Command) *cobra.Command {
 		return usageError{fmt.Errorf("%s needs one of: %s", c.Name(), strings.Join(names, ", "))}
 	}
 	return c
-}
-
-// withConfig makes a command run with the configuration that its --config names.
-func withConfig(c *cobra.Command, run func(c *cobra.Command, cfg *config.Config) error) *cobra.Command {
-	path := configFlag(c, true)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		return run(c, cfg)
-	}
-	return c
-}
-
-// configFlag adds --config to a command.
-func configFlag(c *cobra.Command, required bool) *string {
-	path := c.Flags().StringP("config", "c", "", "configuration file")
-	if required {
-		_ = c.MarkFlagRequired("config")
-	}
-	return path
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,9 +47,7 @@ func newQuarantineListCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(c.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(list)
+			return writeJSON(c.OutOrStdout(), list)
 		}
 		return writeQuarantine(c.OutOrStdout(), &list, time.Now())
 	}
@@ -130,10 +127,7 @@ func newQuarantineRetryCommand() *cobra.Command {
 		if len(retries) == 0 {
 			fmt.Fprintln(c.OutOrStdout(), "nothing is in quarantine")
 		}
-		if retries.Failed() {
-			return quietFailure{}
-		}
-		return nil
+		return said(!retries.Failed(), nil)
 	}
 	return c
 }

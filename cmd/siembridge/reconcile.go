@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -41,16 +40,11 @@ func newReconcileCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(c.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			err = encoder.Encode(report)
+			err = writeJSON(c.OutOrStdout(), report)
 		} else {
 			err = writeReport(c.OutOrStdout(), &report)
 		}
-		if err == nil && report.Failed() {
-			err = quietFailure{}
-		}
-		return err
+		return said(!report.Failed(), err)
 	}
 	return c
 }

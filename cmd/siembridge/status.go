@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,16 +45,11 @@ func newStatusCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(c.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			err = encoder.Encode(status)
+			err = writeJSON(c.OutOrStdout(), status)
 		} else {
 			err = writeStatus(c.OutOrStdout(), &status, time.Now(), stopped)
 		}
-		if err == nil && (stopped || len(status.Trouble()) > 0) {
-			err = quietFailure{}
-		}
-		return err
+		return said(!stopped && len(status.Trouble()) == 0, err)
 	}
 	return c
 }
@@ -138,25 +132,3 @@ func orNone(all []string) string {
 	}
 	return strings.Join(all, ", ")
 }
-
-// when is a time as one reads it: how long ago.
-func when(t, now time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	d := now.Sub(t)
-	if d < 0 {
-		return "in " + (-d).Round(time.Second).String()
-	}
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
-		if d >= 2*unit.length {
-			return fmt.Sprintf("%d %s ago", d/unit.length, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d s ago", d/time.Second)
-}
-
-func size(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
