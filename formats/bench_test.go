@@ -23,7 +23,7 @@ var measured = []struct {
 }
 
 // BenchmarkStages measures what an event goes through, one stage at a time, by kind of record. split is per record of a
-// page of 100; recognize is identify for records of files; map is the part of leef and cef that evaluates the table.
+// page of 100, and page is split and identify in one; recognize is identify for records of files; map is the part of leef and cef that evaluates the table.
 func BenchmarkStages(b *testing.B) {
 	for _, kind := range measured {
 		d := formatstest.Detections(b, "defender/testdata/"+kind.path)[0]
@@ -40,6 +40,14 @@ func BenchmarkStages(b *testing.B) {
 			b.SetBytes(int64(rows * len(record)))
 			perUnit(b, rows, "record", func() {
 				if got, err := defender.Split(kind.api, bytes.NewReader(page), func([]byte) error { return nil }); err != nil || got.Records != rows {
+					b.Fatal(got, err)
+				}
+			})
+		})
+		b.Run("page/"+string(kind.api), func(b *testing.B) {
+			b.SetBytes(int64(rows * len(record)))
+			perUnit(b, rows, "record", func() {
+				if got, _, err := defender.SplitFrom(kind.api, bytes.NewReader(page), defender.Place{}, func(defender.Found) error { return nil }); err != nil || got.Records != rows {
 					b.Fatal(got, err)
 				}
 			})

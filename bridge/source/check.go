@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/entra"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // Finding is one thing that Check looked at.
@@ -52,7 +53,7 @@ func Check(ctx context.Context, o Options) []Finding {
 	findings = append(findings, Finding{"token", true, a.tokenDetail(token.AccessToken, token.Expiry)})
 	now := time.Now()
 	q := query{changed: Interval{now.Add(-5 * time.Minute).UnixMilli(), now.UnixMilli()}, top: 1}
-	got, err := c.get(ctx, a.url(c.base, q), false, func([]byte) error { return nil })
+	got, err := c.get(ctx, a.url(c.base, q), false, func(defender.Found) error { return nil })
 	if err != nil {
 		return append(findings, Finding{"one page", false, err.Error()})
 	}

@@ -68,8 +68,8 @@ type answer struct {
 	date time.Time // the server's; ours when it sends none
 }
 
-// get requests an address and calls yield for each record. The token is renewed once when it is refused.
-func (c *client) get(ctx context.Context, address string, catchUp bool, yield func([]byte) error) (answer, error) {
+// get requests an address and calls found for each record. The token is renewed once when it is refused.
+func (c *client) get(ctx context.Context, address string, catchUp bool, found func(defender.Found) error) (answer, error) {
 	for attempt := 0; ; attempt++ {
 		if err := c.limiter.wait(ctx, catchUp); err != nil {
 			return answer{}, err
@@ -81,7 +81,7 @@ func (c *client) get(ctx context.Context, address string, catchUp bool, yield fu
 			}
 			return answer{}, tokenError(err)
 		}
-		got, err := c.once(ctx, address, token.AccessToken, yield)
+		got, err := c.once(ctx, address, token.AccessToken, found)
 		var e *Error
 		if errors.As(err, &e) && e.Reason == ReasonAuth && attempt == 0 {
 			c.tokens.Reject(token)
@@ -92,7 +92,7 @@ func (c *client) get(ctx context.Context, address string, catchUp bool, yield fu
 }
 
 // once sends one request.
-func (c *client) once(ctx context.Context, address, token string, yield func([]byte) error) (answer, error) {
+func (c *client) once(ctx context.Context, address, token string, found func(defender.Found) error) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -123,7 +123,12 @@ func (c *client) once(ctx context.Context, address, token string, yield func([]b
 		return got, c.api.statusError(resp.StatusCode, resp.Header, body, got.date)
 	}
 	body := &boundedReader{r: resp.Body, left: c.body}
-	page, err := defender.Split(defender.API(c.api.name), body, yield)
+	page, _, err := defender.SplitFrom(defender.API(c.api.name), body, defender.Place{}, func(f defender.Found) error {
+		if f.Record == nil { // it is counted
+			return nil
+		}
+		return found(f)
+	})
 	got.rows, got.next = page.Records, page.NextLink
 	if err != nil {
 		return got, c.bodyError(ctx, err, body)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // scripted answers API requests one after the other by its steps, the last again and again; tokens come from a tenant.
@@ -153,7 +154,7 @@ func TestRecordThatIsTooLarge(t *testing.T) {
 		body := `{"value":[{"id":"a","title":"` + strings.Repeat("x", 33<<20) + `"},{"id":"b"}]}`
 		s, _ := pull(t, &scripted{tenant: emulator.NewTenant(1), steps: []http.HandlerFunc{respond(200, body)}}, "graph-alerts", newStore())
 		records := 0
-		_, err := s.client.get(t.Context(), "http://127.0.0.1/x", false, func([]byte) error { records++; return nil })
+		_, err := s.client.get(t.Context(), "http://127.0.0.1/x", false, func(defender.Found) error { records++; return nil })
 		var e *Error
 		if !errors.As(err, &e) || !e.windowed() || records != 1 {
 			t.Errorf("%d records, %v", records, err)

@@ -35,18 +35,17 @@ type collector struct {
 }
 
 // collect takes one record, or with evidence the records that it is split into, and returns its key.
-func (c *collector) collect(api defender.API, raw []byte) (key string, err error) {
+func (c *collector) collect(f defender.Found) (key string, err error) {
 	if !c.evidence {
-		id, _ := defender.Identify(api, raw) // what cannot be read is delivered in a minimal form
-		return id.Key, c.add(api, defender.Part{Identity: id, Record: raw})
+		return f.Identity.Key, c.add(f.API, defender.Part{Identity: f.Identity, Record: f.Record})
 	}
 	c.first, c.events = len(c.records), 0
-	err = defender.SplitEvidence(api, raw, func(p defender.Part) error {
+	err = defender.SplitEvidence(f.API, f.Record, func(p defender.Part) error {
 		key = p.Key // the last one is the alert's own
 		if p.Summary && c.events > 0 {
-			return c.remember(api, p)
+			return c.remember(f.API, p)
 		}
-		return c.add(api, p)
+		return c.add(f.API, p)
 	})
 	return key, err
 }

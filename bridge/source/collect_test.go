@@ -56,7 +56,7 @@ func TestEvidenceReachesTheQueueOnce(t *testing.T) {
 		c := collector{ctx: context.Background(), source: "s", buffer: b, noUpdates: noUpdates, evidence: true,
 			note: func(o buffer.Outcome) { stored += o.New + o.Updated }}
 		for _, raw := range alerts {
-			key, err := c.collect(defender.GraphAlerts, []byte(raw))
+			key, err := c.collect(defender.Found{API: defender.GraphAlerts, Record: []byte(raw)})
 			if err != nil || !strings.HasPrefix(key, "da") || strings.Contains(key, "#") {
 				t.Fatal(key, err)
 			}

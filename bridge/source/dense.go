@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/siembridge/siembridge/formats/defender"
 )
 
 // Bounds of the reading of a dense window. At 500 requests its keys, all of which are held, need some 30 MB.
@@ -108,11 +110,11 @@ func (d *dense) get(q query) (got answer, err error) {
 		if d.requests++; d.requests > maxDense {
 			return got, errSpent
 		}
-		got, err = d.s.client.get(d.ctx, d.s.api.url(d.s.client.base, q), d.catchUp, func(raw []byte) error {
-			if at, ok := timeOf(raw, d.s.api.created); ok {
+		got, err = d.s.client.get(d.ctx, d.s.api.url(d.s.client.base, q), d.catchUp, func(f defender.Found) error {
+			if at, ok := timeOf(f.Record, d.s.api.created); ok {
 				d.created = append(d.created, at.UnixMilli())
 			}
-			return d.b.add(raw)
+			return d.b.add(f)
 		})
 		if err == nil {
 			if d.date.IsZero() || got.date.Before(d.date) {

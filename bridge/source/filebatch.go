@@ -37,21 +37,13 @@ func (f *File) newBatch(ctx context.Context, path string) *fileBatch {
 // leave ends a batch that may not have been flushed: reading has failed, or ctx has ended.
 func (b *fileBatch) leave() { _ = b.settle() }
 
-// add takes a record, which may be overwritten afterwards.
-func (b *fileBatch) add(api defender.API, raw []byte) error {
+// take takes a record, which may be overwritten afterwards.
+func (b *fileBatch) take(f defender.Found) error {
 	if b.evidence {
-		raw = bytes.Clone(raw)
+		f.Record = bytes.Clone(f.Record)
 	}
-	_, err := b.collect(api, raw)
+	_, err := b.collect(f)
 	return err
-}
-
-// take is add for a record that was identified.
-func (b *fileBatch) take(api defender.API, id defender.Identity, raw []byte) error {
-	if b.evidence {
-		return b.add(api, raw)
-	}
-	return b.collector.add(api, defender.Part{Identity: id, Record: raw})
 }
 
 // setAside keeps a note of what cannot be read: where it is, what it is, and its beginning.

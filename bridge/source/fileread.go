@@ -117,13 +117,13 @@ func (r *reading) text(text []byte, ended bool) error {
 	api, id, record := defender.Recognize(r.api, text) // false for what is no JSON
 	switch r.api = api; {
 	case record && api != defender.Incidents: // these have alerts to split off
-		return r.b.take(api, id, text)
+		return r.b.take(defender.Found{API: api, Identity: id, Record: text})
 	case ended && !r.complete && text[0] != '{' && text[0] != '[':
 		r.waits = true
 		return nil
 	case record, jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)):
 		start, found := r.b.at, 0
-		_, err := defender.SplitFrom(defender.Unknown, bytes.NewReader(text), defender.Place{Offset: start.At}, func(f defender.Found) error {
+		_, _, err := defender.SplitFrom(defender.Unknown, bytes.NewReader(text), defender.Place{Offset: start.At}, func(f defender.Found) error {
 			found++
 			return r.found(f, partLine)
 		})
@@ -135,7 +135,8 @@ func (r *reading) text(text []byte, ended bool) error {
 		r.waits = true
 		return nil
 	}
-	return r.b.add(defender.Unknown, text)
+	id, _ = defender.Identify(defender.Unknown, text) // what cannot be read is delivered in a minimal form
+	return r.b.take(defender.Found{API: defender.Unknown, Identity: id, Record: text})
 }
 
 // salvage takes a line behind a damaged document if it is a record, with or without the comma of a list.
@@ -158,11 +159,12 @@ func (r *reading) found(f defender.Found, part string) error {
 	if f.Record == nil {
 		err = r.b.setAside(f.Offset, fmt.Sprintf("a record of %d bytes is larger than %d MiB", f.Length, buffer.MaxRecord>>20), f.Head)
 	} else {
-		api, legacy, _ := defender.Detect(f.Record)
-		if legacy {
-			r.b.f.log.Warn("a record is of Graph's first alerts API, whose fields are not mapped; use alerts_v2")
+		if f.API == defender.Unknown {
+			if _, legacy, _ := defender.Detect(f.Record); legacy {
+				r.b.f.log.Warn("a record is of Graph's first alerts API, whose fields are not mapped; use alerts_v2")
+			}
 		}
-		err = r.b.add(api, f.Record)
+		err = r.b.take(f)
 	}
 	if err == nil {
 		r.b.at.At, r.b.at.Within, r.b.at.Part = f.Behind.Offset, f.Behind.Within, part
@@ -175,7 +177,7 @@ func (r *reading) found(f defender.Found, part string) error {
 func (r *reading) line(begun []byte) error {
 	start := r.b.at
 	rest := &lineReader{in: r.in, ended: bytes.HasSuffix(begun, []byte("\n"))}
-	_, err := defender.SplitFrom(defender.Unknown, io.MultiReader(bytes.NewReader(begun), rest), defender.Place{Offset: start.At, Within: start.Within},
+	_, _, err := defender.SplitFrom(defender.Unknown, io.MultiReader(bytes.NewReader(begun), rest), defender.Place{Offset: start.At, Within: start.Within},
 		func(f defender.Found) error { return r.found(f, partLine) })
 	var stored *storeError
 	if errors.As(err, &stored) {
@@ -207,7 +209,7 @@ func (r *reading) document(resumed bool) error {
 	at := &r.b.at
 	from := defender.Place{Offset: at.At, Within: at.Within}
 	found := 0
-	unread, err := defender.SplitFrom(defender.Unknown, r.in, from, func(f defender.Found) error {
+	_, unread, err := defender.SplitFrom(defender.Unknown, r.in, from, func(f defender.Found) error {
 		found++
 		return r.found(f, partDocument)
 	})

@@ -69,7 +69,7 @@ func (s *Source) afterFailure(ctx context.Context, w window, err error, failures
 	verdict := s.plan.failed(w)
 	if verdict == probe {
 		known := s.plan.probeWindow()
-		_, err := s.client.get(ctx, s.api.url(s.client.base, query{changed: known.Interval, top: 1}), true, func([]byte) error { return nil })
+		_, err := s.client.get(ctx, s.api.url(s.client.base, query{changed: known.Interval, top: 1}), true, func(defender.Found) error { return nil })
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -208,8 +208,8 @@ func (s *Source) newBatch(ctx context.Context) *batch {
 }
 
 // add takes one record of a page.
-func (b *batch) add(raw []byte) error {
-	key, err := b.collect(defender.API(b.s.api.name), raw)
+func (b *batch) add(f defender.Found) error {
+	key, err := b.collect(f)
 	b.keys[key] = struct{}{}
 	return err
 }

@@ -1,9 +1,9 @@
 // Package defender reads records of the Microsoft Defender APIs.
 //
 // A page of any API goes through three functions: Split cuts it into records, Identify says which record one is and
-// what matters in it, and Decode turns it into a formats.Detection. They are tolerant on purpose: APIs send numbers as
-// strings, null, "" and missing keys for nothing, unknown types of evidence, and once in a while text that is not
-// valid UTF-8. What is JSON is decoded; what is not still becomes a minimal Detection.
+// what matters in it, and Decode turns it into a formats.Detection; SplitFrom does the first two in one. They are
+// tolerant on purpose: APIs send numbers as strings, null, "" and missing keys for nothing, unknown types of evidence,
+// and once in a while text that is not valid UTF-8. What is JSON is decoded; what is not still becomes a minimal Detection.
 package defender
 
 import (
@@ -67,7 +67,7 @@ func (s *scanner) decode(api API, raw []byte, d *formats.Detection) (problems []
 	} else {
 		err = errors.New("the record is of no known kind")
 	}
-	if err != nil {
+	if err != nil && s.whole {
 		d.Title = "Record that could not be read"
 		if d.ID == "" {
 			d.ID = salvageID(raw)

@@ -38,17 +38,35 @@ func Identify(api API, raw []byte) (Identity, error) {
 	return id, err
 }
 
+// identifyNext identifies the record that a text begins with, and returns its length; refused for a record that needs the
+// library, or that is none.
+func (s *scanner) identifyNext(api API, text []byte) (id Identity, length int) {
+	s.more, length = true, refused
+	if _, err := s.decode(api, text, &s.detection); err == nil {
+		length = s.end
+		id = s.identity(api, text[:length])
+	}
+	s.detection.Reset()
+	s.forgetTexts()
+	s.forget()
+	return id, length
+}
+
 // identify leaves the record decoded in s.detection.
 func (s *scanner) identify(api API, raw []byte) (Identity, error) {
-	d := &s.detection
-	_, err := s.decode(api, raw, d)
-	if err != nil {
+	if _, err := s.decode(api, raw, &s.detection); err != nil {
 		sum := sha256.Sum256(raw)
 		id := Identity{Key: "sha256:" + hex.EncodeToString(sum[:])}
 		copy(id.Hash[1:], sum[:])
 		id.Hash[0] = hashVersion
 		return id, err
 	}
+	return s.identity(api, raw), nil
+}
+
+// identity is that of the record in s.detection.
+func (s *scanner) identity(api API, raw []byte) Identity {
+	d := &s.detection
 	id := Identity{Key: d.ID, Changed: d.Updated}
 	if api == Detections {
 		id.Key = d.FullID // the parts of one alert share an AlertId
@@ -69,7 +87,7 @@ func (s *scanner) identify(api API, raw []byte) (Identity, error) {
 		id.Key = "sha256:" + hex.EncodeToString(sum[:])
 	}
 	id.Hash = s.contentHash(d)
-	return id, nil
+	return id
 }
 
 func (s *scanner) contentHash(d *formats.Detection) (hash [16]byte) {

@@ -24,8 +24,10 @@ const maxHead = 1 << 10
 
 // Found is one record of a text, or one that is larger than MaxRecord and was passed over: then Record is nil.
 type Found struct {
-	Record []byte // fresh memory
-	Behind Place  // where the text goes on
+	API      API      // the record's; Unknown when it is of no known kind
+	Identity Identity // as Identify says
+	Record   []byte   // fresh memory
+	Behind   Place    // where the text goes on
 
 	Offset, Length int64  // of a record that was passed over, in bytes
 	Head           []byte // its first KiB, at most
@@ -37,16 +39,18 @@ type Unread struct {
 	Rest   io.Reader // the text from there on
 }
 
-// SplitFrom reads as Split does, from a place on; r stands there. It tells behind which place each record is, so that
-// the reading can go on there another time. Of an incident that is split, all but the last record are before it.
-func SplitFrom(api API, r io.Reader, from Place, found func(Found) error) (Unread, error) {
+// SplitFrom reads as Split does, from a place on; r stands there. It identifies each record, in a text of Unknown by the
+// API that Detect says, and tells behind which place it is, so that the reading can go on there another time. Of an
+// incident that is split, all but the last record are before it.
+func SplitFrom(api API, r io.Reader, from Place, found func(Found) error) (Page, Unread, error) {
 	if _, known := openings[from.Within]; !known {
-		return Unread{from.Offset, r}, fmt.Errorf("no text goes on within %q", from.Within)
+		return Page{}, Unread{from.Offset, r}, fmt.Errorf("no text goes on within %q", from.Within)
 	}
-	s := &splitter{api: api, found: found}
+	s := &splitter{api: api, found: found, scanner: newScanner()}
+	defer s.scanner.releaseAll()
 	err := s.read(r, from)
 	if err == nil {
-		return Unread{}, nil
+		return s.page, Unread{}, nil
 	}
-	return Unread{Offset: s.offset(), Rest: io.MultiReader(bytes.NewReader(s.dec.UnreadBuffer()), s.in.r)}, err
+	return s.page, Unread{Offset: s.offset(), Rest: io.MultiReader(bytes.NewReader(s.dec.UnreadBuffer()), s.in.r)}, err
 }

@@ -12,12 +12,13 @@ import (
 // found reads a text from a place on.
 func readFrom(t *testing.T, text string, from Place) (records []string, places []Place, large []Found) {
 	t.Helper()
-	_, err := SplitFrom(Unknown, strings.NewReader(text[from.Offset:]), from, func(f Found) error {
+	_, _, err := SplitFrom(Unknown, strings.NewReader(text[from.Offset:]), from, func(f Found) error {
 		if f.Record == nil {
 			large = append(large, f)
 			records = append(records, "")
 		} else {
 			records = append(records, string(f.Record))
+			checkFound(t, Unknown, f)
 		}
 		places = append(places, f.Behind)
 		return nil
@@ -26,6 +27,45 @@ func readFrom(t *testing.T, text string, from Place) (records []string, places [
 		t.Fatalf("from %+v: %v", from, err)
 	}
 	return records, places, large
+}
+
+// checkFound: a record that was found is identified as one that is read by itself.
+func checkFound(t *testing.T, of API, f Found) {
+	t.Helper()
+	if of == Unknown {
+		of, _, _ = Detect(f.Record)
+	}
+	if want, _ := Identify(of, f.Record); f.API != of || f.Identity != want {
+		t.Errorf("found %s, %+v; by itself it is %s, %+v: %.300s", f.API, f.Identity, of, want, f.Record)
+	}
+}
+
+// TestFoundIsIdentified: records of all kinds in one text are each what they are by themselves, those that need the
+// library and those that are of no kind, too.
+func TestFoundIsIdentified(t *testing.T) {
+	var all []string
+	samples(t, func(api API, _ string, text []byte) {
+		_, _ = Split(api, bytes.NewReader(text), func(r []byte) error {
+			all = append(all, string(r), string(r))
+			return nil
+		})
+	})
+	all = append(all, `{"id":"a","title":"\ud800"}`, `{"i\u0064":"a","title":"t"}`, `{"a":1}`, `{}`)
+	for _, text := range []string{"[" + strings.Join(all, ",") + ",7]", strings.Join(all, "\n")} {
+		_, places, _ := readFrom(t, text, Place{})
+		if len(places) < len(all)-1 {
+			t.Errorf("%d records of %d were found", len(places), len(all))
+		}
+	}
+	for _, api := range everyAPI() {
+		_, _, err := SplitFrom(api, strings.NewReader("["+strings.Join(all, ",")+"]"), Place{}, func(f Found) error {
+			checkFound(t, api, f)
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestSplitFrom: whatever the text is, reading it from behind any of its records gives the records that follow. Only
@@ -71,13 +111,13 @@ func TestSplitFrom(t *testing.T) {
 func TestUnread(t *testing.T) {
 	for _, tail := range []string{`{"id":"2"`, `{"id":broken}]`, "}", `]x`} {
 		text := `[{"id":"1"},` + tail
-		unread, err := SplitFrom(Unknown, strings.NewReader(text), Place{}, func(Found) error { return nil })
+		_, unread, err := SplitFrom(Unknown, strings.NewReader(text), Place{}, func(Found) error { return nil })
 		rest, _ := io.ReadAll(unread.Rest)
 		if err == nil || unread.Offset < int64(len(`[{"id":"1"}`)) || text[unread.Offset:] != string(rest) {
 			t.Errorf("%s: %v, unread from %d: %q", text, err, unread.Offset, rest)
 		}
 	}
-	if _, err := SplitFrom(Unknown, strings.NewReader(""), Place{Offset: 5, Within: "nowhere"}, nil); err == nil {
+	if _, _, err := SplitFrom(Unknown, strings.NewReader(""), Place{Offset: 5, Within: "nowhere"}, nil); err == nil {
 		t.Error("an unknown place is none")
 	}
 }
@@ -89,15 +129,16 @@ func FuzzSplitFrom(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var all []string
 		var places []Place
-		if _, err := SplitFrom(GraphAlerts, bytes.NewReader(text), Place{}, func(f Found) error {
+		if _, _, err := SplitFrom(GraphAlerts, bytes.NewReader(text), Place{}, func(f Found) error {
 			all, places = append(all, string(f.Record)), append(places, f.Behind)
+			checkFound(t, GraphAlerts, f)
 			return nil
 		}); err != nil {
 			return
 		}
 		for i, from := range places {
 			var rest []string
-			if _, err := SplitFrom(GraphAlerts, bytes.NewReader(text[from.Offset:]), from, func(f Found) error {
+			if _, _, err := SplitFrom(GraphAlerts, bytes.NewReader(text[from.Offset:]), from, func(f Found) error {
 				rest = append(rest, string(f.Record))
 				return nil
 			}); err != nil || fmt.Sprint(rest) != fmt.Sprint(append([]string(nil), all[i+1:]...)) {

@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"errors"
 	"reflect"
 	"sync"
 	"unsafe"
@@ -16,6 +17,8 @@ type scanner struct {
 	depth int
 
 	whole   bool           // all of the record is wanted, not only what identifies it
+	more    bool           // what follows the record is none of its
+	end     int            // of the record that was read
 	signs   sign           // of the record's API; not with whole
 	unknown []member       // of the record itself, what its struct has no field for
 	spares  []formats.Pair // members whose field holds another one's value
@@ -88,7 +91,7 @@ func (s *scanner) forgetTexts() {
 // forget forgets what was read, but for its texts.
 func (s *scanner) forget() {
 	s.lists.reset()
-	s.b, s.whole = nil, false
+	s.b, s.whole, s.more = nil, false, false
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
 	clear(s.spares)
@@ -115,6 +118,9 @@ func (s *scanner) new(of *shape) unsafe.Pointer {
 	return l.items[l.used-1]
 }
 
+// errRefused: the scanner leaves the record to the library.
+var errRefused = errors.New("the scanner refuses the record")
+
 // read reads the object raw. What the scanner refuses is read by the JSON library, whose error is the one returned;
 // the struct then has what was read before it. It is valid until s is released, its texts for good.
 func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
@@ -122,6 +128,9 @@ func (r reader[T]) read(s *scanner, raw []byte) (*T, error) {
 		return v, nil
 	}
 	v := new(T)
+	if s.more {
+		return v, errRefused
+	}
 	s.unknown, s.signs = s.unknown[:0], 0
 	_ = members(raw, func(name string, value jsontext.Value) error {
 		if of, ok := signs[name]; ok && !s.whole {
@@ -143,8 +152,8 @@ func (r reader[T]) scan(s *scanner, raw []byte) (v *T, ok bool) {
 	if at(raw, i) != '{' {
 		return nil, false
 	}
-	i = s.object(i, r.shape, p)
-	return (*T)(p), i >= 0 && blank(raw, i) == len(raw)
+	s.end = s.object(i, r.shape, p)
+	return (*T)(p), s.end >= 0 && (s.more || blank(raw, s.end) == len(raw))
 }
 
 // object reads the object that begins at i into the struct at p and returns the index behind it.

@@ -60,6 +60,9 @@ type splitter struct {
 	passed []byte // the beginning of the last value that value passed over
 	found  func(Found) error
 	page   Page
+
+	scanner *scanner // identifies records; nil: nobody wants to know
+	last    API      // of Unknown's last record: the next one is probably of the same
 }
 
 // yieldError carries an error of yield past the reading.
@@ -156,7 +159,7 @@ func (s *splitter) elements(within string) error {
 		if v == nil {
 			err = s.tooLarge(at, behind, s.passed)
 		} else {
-			err = s.record(v, behind)
+			err = s.record(Found{Record: v, Behind: behind})
 		}
 		if err != nil {
 			return err
@@ -223,7 +226,7 @@ func (s *splitter) members(isPage bool) error {
 		return s.tooLarge(begin, behind, kept.Bytes())
 	}
 	kept.WriteByte('}')
-	return s.record(kept.Bytes(), behind)
+	return s.record(Found{Record: kept.Bytes(), Behind: behind})
 }
 
 func apiError(v []byte) error {
@@ -241,10 +244,11 @@ func isError(v []byte) bool {
 	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"error"`))
 }
 
-// record hands one record out; behind is where the text goes on.
-func (s *splitter) record(v jsontext.Value, behind Place) error {
+// record hands a copy of one record out. It has an API when it has been identified.
+func (s *splitter) record(f Found) error {
+	v := jsontext.Value(f.Record)
 	if len(v) > MaxRecord {
-		return s.tooLarge(behind.Offset-int64(len(v)), behind, v)
+		return s.tooLarge(f.Behind.Offset-int64(len(v)), f.Behind, v)
 	}
 	s.page.Records++
 	if isError(v) {
@@ -255,10 +259,11 @@ func (s *splitter) record(v jsontext.Value, behind Place) error {
 			return apiError(e.Error)
 		}
 	}
-	if s.api == Incidents || s.api == Unknown && isIncident(v) {
-		return s.incident(v, behind)
+	if f.API == "" && (s.api == Incidents || s.api == Unknown && isIncident(v)) {
+		return s.incident(v, f.Behind)
 	}
-	return s.emit(bytes.Clone(v), behind)
+	f.Record = bytes.Clone(v)
+	return s.hand(f)
 }
 
 // tooLarge hands out that a value was passed over, of which head is the beginning.
@@ -274,11 +279,15 @@ func isIncident(v []byte) bool {
 	return ok && api == Incidents
 }
 
-func (s *splitter) emit(record []byte, behind Place) error {
-	return s.hand(Found{Record: record, Behind: behind})
-}
-
+// hand hands out what was found, identified.
 func (s *splitter) hand(f Found) error {
+	if s.scanner != nil && f.Record != nil && f.API == "" {
+		if f.API = s.api; f.API == Unknown {
+			f.API, _, _ = Detect(f.Record)
+			s.last = f.API
+		}
+		f.Identity, _ = Identify(f.API, f.Record)
+	}
 	if err := s.found(f); err != nil {
 		return yieldError{err}
 	}
@@ -294,7 +303,7 @@ func (s *splitter) incident(v jsontext.Value, behind Place) error {
 		Alerts values         `json:"alerts"`
 	}
 	if err := unmarshal(v, &parts); err != nil || parts.Alerts == nil {
-		return s.emit(bytes.Clone(v), behind)
+		return s.hand(Found{Record: bytes.Clone(v), Behind: behind})
 	}
 	bare, err := withoutMember(v, "alerts")
 	if err != nil {
@@ -309,7 +318,7 @@ func (s *splitter) incident(v jsontext.Value, behind Place) error {
 		if i == len(all)-1 {
 			at = behind
 		}
-		if err := s.emit(record, at); err != nil {
+		if err := s.hand(Found{Record: record, Behind: at}); err != nil {
 			return err
 		}
 	}

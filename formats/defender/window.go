@@ -63,11 +63,11 @@ func (s *splitter) scan(within string) error {
 		} else if before > 0 && begin < len(w.b) {
 			break
 		}
-		end := refused
+		f, length := Found{}, refused
 		if at(w.b, begin) == '{' {
-			end = skip(w.b, begin, 0)
+			f, length = s.next(w.b[begin:])
 		}
-		if end < 0 {
+		if length < 0 {
 			if begin < len(w.b) && w.b[begin] != '{' {
 				break
 			}
@@ -77,8 +77,9 @@ func (s *splitter) scan(within string) error {
 			}
 			continue
 		}
-		i, before = end, before+1
-		err = s.record(w.b[begin:end], Place{w.begin + int64(end), within})
+		i, before = begin+length, before+1
+		f.Record, f.Behind = w.b[begin:i], Place{w.begin + int64(i), within}
+		err = s.record(f)
 	}
 	rest := io.MultiReader(bytes.NewReader(bytes.Clone(w.b[i:])), w)
 	s.base = w.begin + int64(i)
@@ -88,4 +89,23 @@ func (s *splitter) scan(within string) error {
 		err = failed
 	}
 	return err
+}
+
+// next returns the length of the object that a text begins with, or refused. It is identified on the way if that is
+// wanted, and what it is can be told beforehand.
+func (s *splitter) next(text []byte) (f Found, length int) {
+	probably := s.api
+	if probably == Unknown {
+		probably = s.last
+	}
+	if s.scanner == nil || probably == Incidents || kindOf(probably) == nil {
+		return f, skip(text, 0, 0)
+	}
+	id, length := s.scanner.identifyNext(probably, text)
+	if s.api == Unknown {
+		if api, _, ok := s.scanner.signs.api(); !ok || api != probably {
+			return f, length
+		}
+	}
+	return Found{API: probably, Identity: id}, length
 }
