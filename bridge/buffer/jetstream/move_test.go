@@ -14,6 +14,7 @@ import (
 func TestUnansweredImport(t *testing.T) {
 	for name, applied := range map[string]bool{"did not happen": false, "happened and was not answered": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each step is tried again half a second later
 			f := &faulty{T: t, applied: applied}
 			f.o = Options{URLs: []string{serve(t).ClientURL()}, Replicas: 1, surround: f.surround}
 			ctx := t.Context()
