@@ -24,6 +24,9 @@ type Certificate struct {
 // clockRefused is the code for an assertion that is not good yet or not any more by Entra ID's clock.
 const clockRefused = 700024
 
+// newCertificate is the remedy for one that ends.
+const newCertificate = "make a new one, upload it to the app registration and put it into certificate_file"
+
 // Token asks for a new access token. When Entra ID refuses the assertion because our clock is off, it is made once
 // more by Entra ID's clock, as its answer tells it.
 func (g *Certificate) Token(ctx context.Context) (*oauth2.Token, error) {
@@ -34,7 +37,7 @@ func (g *Certificate) Token(ctx context.Context) (*oauth2.Token, error) {
 	}
 	if end := credential.leaf.NotAfter; time.Now().After(end) {
 		return nil, &Error{Summary: "the certificate ended on " + end.UTC().Format(time.DateOnly), Permanent: true,
-			Remedy: "make a new one, upload it to the app registration and put it into certificate_file"}
+			Remedy: newCertificate}
 	}
 	token, err := g.ask(ctx, credential)
 	var e *Error

@@ -76,8 +76,7 @@ func (g *RefreshToken) Expires() Expiry {
 
 // Expires tells the end of the certificate.
 func (g *Certificate) Expires() Expiry {
-	e := Expiry{What: "the certificate", Notice: noticeOther,
-		Remedy: "make a new one, upload it to the app registration and put it into certificate_file"}
+	e := Expiry{What: "the certificate", Notice: noticeOther, Remedy: newCertificate}
 	if c, err := g.Files.load(); err == nil {
 		e.End = c.leaf.NotAfter
 	}

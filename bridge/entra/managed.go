@@ -54,7 +54,7 @@ func (g *ManagedIdentity) where() (host, error) {
 		vm.address = g.Endpoint
 		return vm, nil
 	case endpoint != "" && g.getenv("IDENTITY_SERVER_THUMBPRINT") != "":
-		return host{}, fmt.Errorf("managed identities of Service Fabric are not known here; use another auth")
+		return host{}, fmt.Errorf("managed identities of Service Fabric are not known here")
 	case endpoint != "" && secret != "":
 		return host{"App Service", endpoint, "2019-08-01", [2]string{"X-IDENTITY-HEADER", secret}}, nil
 	case g.arc.present():

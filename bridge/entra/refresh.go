@@ -86,7 +86,7 @@ func (g *RefreshToken) Token(ctx context.Context) (*oauth2.Token, error) {
 	if g.step == nil {
 		g.step = noStep
 	}
-	secret, err := g.secret()
+	secret, err := secretOf(g.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +117,6 @@ func (g *RefreshToken) Token(ctx context.Context) (*oauth2.Token, error) {
 		}
 	}
 	return nil, refused
-}
-
-func (g *RefreshToken) secret() (string, error) {
-	if g.Secret == nil {
-		return "", nil
-	}
-	secret, err := g.Secret()
-	if err != nil {
-		return "", &Error{Summary: "the client secret cannot be read (" + err.Error() + ")",
-			Remedy: "check the path and its permissions", Permanent: true, cause: err}
-	}
-	return secret, nil
 }
 
 // chain returns the stored chain, or a new one when there is none or the seed has changed. A changed seed replaces

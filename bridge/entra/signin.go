@@ -32,7 +32,7 @@ func (s SignIn) config() (*oauth2.Config, error) {
 	if v1, ok := strings.CutSuffix(base, "/oauth2"); ok {
 		base = v1 + "/oauth2/v2.0"
 	}
-	secret, err := (&RefreshToken{Secret: s.Secret}).secret()
+	secret, err := secretOf(s.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s SignIn) Device(ctx context.Context, show func(address, code string)) (st
 		return "", ctx.Err()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "", &Error{Summary: "nobody signed in while the code was good", Remedy: "start again", Permanent: true}
+		return "", &Error{Summary: "nobody signed in while the code was good", Remedy: "start the sign-in again", Permanent: true}
 	}
 	return refreshOf(token, err, hidden(c.ClientSecret, url.Values{"device_code": {device.DeviceCode}}))
 }

@@ -215,7 +215,7 @@ func TestDevice(t *testing.T) {
 			}
 		}
 		late := &authority{t: t, pending: 1 << 20}
-		if _, err := late.signIn(false).Device(t.Context(), func(string, string) {}); err == nil || !strings.Contains(err.Error(), "start again") {
+		if _, err := late.signIn(false).Device(t.Context(), func(string, string) {}); err == nil || !strings.Contains(err.Error(), "start the sign-in again") {
 			t.Errorf("nobody came: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())

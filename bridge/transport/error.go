@@ -49,7 +49,7 @@ func explain(address string, err error) error {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		e.What, e.Remedy = "no route to the receiver", "check routing and firewalls between here and there"
 	case errors.As(err, &record):
-		e.What, e.Remedy = "the receiver speaks no TLS on this port", "give the port of its TLS listener, or set transport = \"tcp\""
+		e.What, e.Remedy = "the receiver speaks no TLS on this port", notTLS
 	case errors.As(err, &print):
 		e.What, e.Remedy = print.Error(), "if that is the receiver's, put it into tls.fingerprint"
 	case errors.As(err, &host):
@@ -74,15 +74,17 @@ func explain(address string, err error) error {
 	return e
 }
 
+// notTLS is the remedy where a receiver does not speak TLS.
+const notTLS = "check that this is the port of its TLS listener, or set transport = \"tcp\" for plain TCP"
+
 // explainHandshake words an error of the TLS handshake, when TCP is connected already. A listener of plain text mostly
 // waits in silence for a line feed, or ends the connection over what it takes for an event.
 func explainHandshake(address string, err error) error {
-	const remedy = "check that this is the port of its TLS listener, or set transport = \"tcp\" for plain TCP"
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return &DialError{address, "TCP is connected, but the receiver does not answer the TLS handshake", remedy, err}
+		return &DialError{address, "TCP is connected, but the receiver does not answer the TLS handshake", notTLS, err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return &DialError{address, "TCP is connected, but the receiver ended the connection in the TLS handshake", remedy, err}
+		return &DialError{address, "TCP is connected, but the receiver ended the connection in the TLS handshake", notTLS, err}
 	}
 	return explain(address, err)
 }
