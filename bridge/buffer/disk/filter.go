@@ -44,6 +44,18 @@ func (f filter) add(id keyID) {
 	}
 }
 
+func (f filter) mayHave(id keyID) bool {
+	first, choice := place(id)
+	for range filterProbes {
+		bit := first + choice%blockBits
+		if f[bit/8]&(1<<(bit%8)) == 0 {
+			return false
+		}
+		choice /= blockBits
+	}
+	return true
+}
+
 // filters holds the filters of many generations side by side: a row holds one bit of each of 64 generations, so that
 // six rows answer for all of these at once.
 type filters map[uint64][]uint64 // rows by number of the generation / 64

@@ -170,7 +170,7 @@ func (k *keyIndex) expired(now int64) bool {
 
 // fold makes the map a generation, in a transaction of its own.
 func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
-	g := generation{id: 1, newest: now, filter: newFilter()}
+	g := generation{id: 1, newest: now, filter: k.recent.filter}
 	if n := len(k.generations); n > 0 {
 		g.id = k.generations[n-1].id + 1
 	}
@@ -179,7 +179,7 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 		return g, err
 	}
 	bucket.FillPercent = 1
-	for shelf, value := range k.shelves(g.filter) {
+	for shelf, value := range k.shelves() {
 		// bbolt keeps the value until the commit.
 		if err := bucket.Put(shelfOf(shelf), value); err != nil {
 			return g, err
@@ -196,9 +196,9 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 	return g, err
 }
 
-// shelves gives the values of a generation, ascending by shelf, and adds all keys to its filter. They lie in one array:
-// each shelf's size is known before the keys are put there.
-func (k *keyIndex) shelves(f filter) iter.Seq2[int, []byte] {
+// shelves gives the values of a generation, ascending by shelf. They lie in one array: each shelf's size is known before
+// the keys are put there.
+func (k *keyIndex) shelves() iter.Seq2[int, []byte] {
 	var ends [shelves + 1]int // of the shelf before
 	for id, s := range k.recent.all {
 		ends[shelfNumber(id)+1] += keySize(s)
@@ -208,7 +208,6 @@ func (k *keyIndex) shelves(f filter) iter.Seq2[int, []byte] {
 	}
 	values := make([]byte, ends[shelves])
 	for id, s := range k.recent.all {
-		f.add(id)
 		end := &ends[shelfNumber(id)]
 		appendKey(values[:*end], id, s)
 		*end += keySize(s)

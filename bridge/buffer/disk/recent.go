@@ -6,10 +6,12 @@ import (
 )
 
 // recentKeys holds the states of the keys that are in no generation yet. Nearly all of them have seen one content of
-// their last change. The map of these has no pointers, so that the garbage collector has nothing to follow in it.
+// their last change. The map of these has no pointers, so that the garbage collector has nothing to follow in it. Most
+// keys that are asked for are new: the filter says so without the map, which no cache of the processor holds.
 type recentKeys struct {
-	one  map[keyID]oneHash
-	more map[keyID]keys.State // those that have seen others
+	one    map[keyID]oneHash
+	more   map[keyID]keys.State // those that have seen others
+	filter filter               // becomes the generation's
 }
 
 // oneHash is a keys.State without More.
@@ -24,12 +26,15 @@ func (s oneHash) state() keys.State {
 }
 
 func newRecentKeys() recentKeys {
-	return recentKeys{map[keyID]oneHash{}, map[keyID]keys.State{}}
+	return recentKeys{map[keyID]oneHash{}, map[keyID]keys.State{}, newFilter()}
 }
 
 func (r *recentKeys) len() int { return len(r.one) + len(r.more) }
 
 func (r *recentKeys) get(id keyID) (keys.State, bool) {
+	if !r.filter.mayHave(id) {
+		return keys.State{}, false
+	}
 	if s, ok := r.one[id]; ok {
 		return s.state(), true
 	}
@@ -38,6 +43,7 @@ func (r *recentKeys) get(id keyID) (keys.State, bool) {
 }
 
 func (r *recentKeys) set(id keyID, s keys.State) {
+	r.filter.add(id)
 	if len(s.More) > 0 {
 		r.more[id] = s
 		delete(r.one, id)
@@ -67,4 +73,5 @@ func (r *recentKeys) all(yield func(keyID, keys.State) bool) {
 func (r *recentKeys) clear() {
 	clear(r.one)
 	clear(r.more)
+	r.filter = newFilter()
 }
