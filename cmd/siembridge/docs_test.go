@@ -119,6 +119,20 @@ func TestConfigurationsInGuides(t *testing.T) {
 	}
 }
 
+// TestConfigurationOfThePackage: what a package installs is accepted once its lines are taken out of their comments.
+func TestConfigurationOfThePackage(t *testing.T) {
+	text, err := os.ReadFile("../../packaging/siembridge.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(string(text), "$1")
+	_, err = config.Parse("siembridge.toml", filled)
+	var problems config.Problems
+	if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].Message, "no such file") {
+		t.Errorf("%v, want the credential's file alone", err)
+	}
+}
+
 // completed makes a whole configuration of a piece of one: keys without a table are a source's.
 func completed(piece string) string {
 	const destination = "\n[[destination]]\nname = \"siem\"\naddress = \"127.0.0.1:6514\"\n"
