@@ -2,6 +2,7 @@ package formats
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -162,9 +163,7 @@ func (m *Mapping) Clone() *Mapping {
 // cloneMap is maps.Clone that never returns nil, so that the copy can be written to.
 func cloneMap[V any](m map[string]V) map[string]V {
 	c := make(map[string]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
+	maps.Copy(c, m)
 	return c
 }
 
@@ -176,12 +175,12 @@ func (m *Mapping) extend(user *Mapping) (problems Problems) {
 	if user.Version != "" {
 		m.Version = user.Version
 	}
-	overlay(m.Header.Vendor, user.Header.Vendor)
-	overlay(m.Header.Product, user.Header.Product)
-	overlay(m.Severity, user.Severity)
-	overlay(m.SeverityWords, user.SeverityWords)
-	overlay(m.Words, user.Words)
-	overlay(m.Computed, user.Computed)
+	maps.Copy(m.Header.Vendor, user.Header.Vendor)
+	maps.Copy(m.Header.Product, user.Header.Product)
+	maps.Copy(m.Severity, user.Severity)
+	maps.Copy(m.SeverityWords, user.SeverityWords)
+	maps.Copy(m.Words, user.Words)
+	maps.Copy(m.Computed, user.Computed)
 	if len(user.Header.ClassID) > 0 {
 		m.Header.ClassID = user.Header.ClassID
 	}
@@ -211,12 +210,6 @@ func (m *Mapping) extend(user *Mapping) (problems Problems) {
 		}
 	}
 	return problems
-}
-
-func overlay[V any](dst, src map[string]V) {
-	for k, v := range src {
-		dst[k] = v
-	}
 }
 
 // addFields adds constant attributes. A key that the table already has is a problem: a table changes it, a constant

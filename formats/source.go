@@ -53,7 +53,7 @@ func compileSource(name string, computed map[string]func(*Detection) string) (so
 	}
 	if strings.HasPrefix(name, "/") {
 		s.kind = fromPointer
-		for _, token := range strings.Split(name[1:], "/") {
+		for token := range strings.SplitSeq(name[1:], "/") {
 			if strings.Contains(strings.NewReplacer("~0", "", "~1", "").Replace(token), "~") {
 				return s, fmt.Errorf("%q is no JSON Pointer: ~ stands only in ~0 and ~1 (RFC 6901)", name)
 			}

@@ -10,8 +10,8 @@ import (
 // fieldsOf yields the fields of a table that have a key.
 func fieldsOf(table reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		for i := range table.NumField() {
-			if f := table.Field(i); f.Tag.Get("key") != "" && !yield(f) {
+		for f := range table.Fields() {
+			if f.Tag.Get("key") != "" && !yield(f) {
 				return
 			}
 		}

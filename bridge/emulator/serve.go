@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sort"
@@ -15,11 +16,7 @@ import (
 func (t *Tenant) Served() map[int]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := map[int]int{}
-	for k, v := range t.served {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(t.served)
 }
 
 // ServeHTTP implements http.Handler.

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -60,9 +61,7 @@ func (b *Buffer) read(ctx context.Context, at []*meta) ([][]buffer.Record, error
 			if err != nil {
 				return nil, err
 			}
-			for seq, p := range more {
-				got[seq] = p
-			}
+			maps.Copy(got, more)
 			payload = got[m.seq]
 		}
 		if payload == nil {
