@@ -99,7 +99,7 @@ func (e *Event) cut(v *eventValue, least, over int) {
 	e.arena = e.arena[:v.from+len(cutText(e.arena[v.from:], want))]
 	v.to = len(e.arena)
 	e.total -= v.size
-	e.write(v, e.beforeOf(v))
+	e.write(v, e.beforeOf(v), special)
 }
 
 func (e *Event) drop(v *eventValue) {

@@ -16,6 +16,9 @@ func (c *compiler) attribute(m *Attribute) {
 	if a.join == "" {
 		a.join = ","
 	}
+	if clean, escapes := t.layout.look("a" + a.join + "b"); !clean || escapes {
+		a.joined = special
+	}
 	c.key(m, &a)
 	c.value(m, &a)
 	c.lengths(m, &a)

@@ -80,10 +80,10 @@ func plainRun(s string, delimiter byte) int {
 	return i
 }
 
-// look says what becomes of s in an event. plain: it stays as it is, since all of it is printable ASCII without the
-// delimiter and no blank stands at an end. special: one of Escapes is in it.
-func (l *Layout) look(s string) (plain, special bool) {
-	if len(s) == 0 || s[0] == ' ' || s[len(s)-1] == ' ' {
+// look says what becomes of s in an event. clean: it stays as it is, since all of it is printable ASCII without the
+// delimiter and no blank stands at an end, and the format has Escapes. escapes: one of them is in it.
+func (l *Layout) look(s string) (clean, escapes bool) {
+	if len(s) == 0 || s[0] == ' ' || s[len(s)-1] == ' ' || l.Escapes[0] == 0 {
 		return false, false
 	}
 	const ones, lows, tops = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080

@@ -207,19 +207,14 @@ type Pair struct{ Key, Value string }
 
 // Reset empties d for the next record and keeps the memory of its lists.
 func (d *Detection) Reset() {
-	*d = Detection{
-		Categories: d.Categories[:0],
-		Techniques: d.Techniques[:0],
-		Tags:       d.Tags[:0],
-		Device:     Device{Addresses: d.Device.Addresses[:0], Tags: d.Device.Tags[:0], LoggedOnUsers: d.Device.LoggedOnUsers[:0]},
-		Mail:       Mail{Threats: d.Mail.Threats[:0]},
-		Evidence:   d.Evidence[:0],
-		Extra:      d.Extra[:0],
-
-		EvidenceRoles:         d.EvidenceRoles[:0],
-		EvidenceDetailedRoles: d.EvidenceDetailedRoles[:0],
-		EvidenceTags:          d.EvidenceTags[:0],
-		EvidenceDetails:       d.EvidenceDetails[:0],
-		AlertDetails:          d.AlertDetails[:0],
-	}
+	// The lists are put back one by one: a literal with them would be made elsewhere and copied, twice the work.
+	categories, techniques, tags, evidence, extra := d.Categories[:0], d.Techniques[:0], d.Tags[:0], d.Evidence[:0], d.Extra[:0]
+	addresses, deviceTags, users, threats := d.Device.Addresses[:0], d.Device.Tags[:0], d.Device.LoggedOnUsers[:0], d.Mail.Threats[:0]
+	roles, detailed, evidenceTags := d.EvidenceRoles[:0], d.EvidenceDetailedRoles[:0], d.EvidenceTags[:0]
+	details, alertDetails := d.EvidenceDetails[:0], d.AlertDetails[:0]
+	*d = Detection{}
+	d.Categories, d.Techniques, d.Tags, d.Evidence, d.Extra = categories, techniques, tags, evidence, extra
+	d.Device.Addresses, d.Device.Tags, d.Device.LoggedOnUsers, d.Mail.Threats = addresses, deviceTags, users, threats
+	d.EvidenceRoles, d.EvidenceDetailedRoles, d.EvidenceTags = roles, detailed, evidenceTags
+	d.EvidenceDetails, d.AlertDetails = details, alertDetails
 }

@@ -1,10 +1,6 @@
 package formats
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"sync"
-)
+import "sync"
 
 // Event is one event in the making: the values of one detection, cleaned and typed, in the order of the table, each
 // written down as soon as it is made. Get one with Table.Make, hold it to a size with Fit, write it, give it back with
@@ -32,8 +28,17 @@ type eventValue struct {
 	from, to int  // where the value itself stands, not escaped: in Event.arena if apart, else in Event.body
 	apart    bool // see from, to
 	header   bool // it is the name in the header
-	fragment bool // JSON that is already written: an array or a boolean
+	fragment bool // of that form
 }
+
+// form says what a value is to the format that writes it.
+type form uint8
+
+const (
+	plain    form = iota // it is written as it is
+	special              // Layout.AppendValue writes it
+	fragment             // JSON that is already written: an array or a boolean
+)
 
 var events = sync.Pool{New: func() any { return new(Event) }}
 
@@ -71,35 +76,6 @@ func chooseGroup(set [][]Field, d *Detection) int8 {
 	return -1
 }
 
-// evaluate makes the value of one attribute whose conditions are met, if it has one.
-func (e *Event) evaluate(i int, a *attribute) {
-	start := len(e.arena)
-	fragment, bad := e.read(a)
-	n := len(e.arena) - start
-	if n == 0 || n <= a.longerThan {
-		if bad {
-			e.mistyped.add(i)
-		}
-		e.arena = e.arena[:start]
-		return
-	}
-	if n > a.max {
-		e.note(i)
-		switch {
-		case a.hash:
-			e.arena = appendHash(e.arena[:start], e.arena[start:], a.max)
-			e.unnote(i)
-		case a.whole || fragment || a.kind != ValueText:
-			e.arena = e.arena[:start]
-			return
-		default:
-			e.arena = e.arena[:start+len(cutText(e.arena[start:], a.max))]
-		}
-	}
-	e.present.add(i)
-	e.add(i, a.before, start, a.header, fragment)
-}
-
 // next returns the place of the next value. Writing it there is cheaper than copying it there.
 func (e *Event) next(attr int) *eventValue {
 	e.values = append(e.values, eventValue{})
@@ -109,197 +85,27 @@ func (e *Event) next(attr int) *eventValue {
 }
 
 // add adds a value that stands in the arena from from on.
-func (e *Event) add(attr int, before string, from int, header, fragment bool) {
+func (e *Event) add(attr int, before string, from int, header bool, how form) {
 	v := e.next(attr)
-	v.from, v.to, v.apart, v.header, v.fragment = from, len(e.arena), true, header, fragment
-	e.write(v, before)
+	v.from, v.to, v.apart, v.header, v.fragment = from, len(e.arena), true, header, how == fragment
+	e.write(v, before, how)
 }
 
 // write writes a value of the arena as it stands in the event, with what is before it.
-func (e *Event) write(v *eventValue, before string) {
+func (e *Event) write(v *eventValue, before string, how form) {
 	v.at = len(e.body)
 	e.body = append(e.body, before...)
 	text := e.arena[v.from:v.to]
 	switch {
-	case v.fragment:
-		e.body = append(e.body, text...)
 	case v.header:
 		e.body = e.table.layout.AppendHeader(e.body, text)
-	default:
+	case how == special:
 		e.body = e.table.layout.AppendValue(e.body, text)
+	default:
+		e.body = append(e.body, text...)
 	}
 	v.size = len(e.body) - v.at
 	e.total += v.size
-}
-
-func (e *Event) applies(a *attribute) bool {
-	if a.fresh && !e.d.Fresh ||
-		a.with >= 0 && !e.present.has(a.with) ||
-		a.mistyped >= 0 && !e.mistyped.has(a.mistyped) ||
-		len(a.api) > 0 && !contains(a.api, e.d.API) ||
-		len(a.ifAny) > 0 && !anyOf(a.ifAny, e.d) ||
-		len(a.unless) > 0 && anyOf(a.unless, e.d) {
-		return false
-	}
-	return true
-}
-
-func anyOf(sources []source, d *Detection) bool {
-	for i := range sources {
-		if !sources[i].empty(d) {
-			return true
-		}
-	}
-	return false
-}
-
-// read appends the value of a to the arena. bad: there was a value, but none of the key's type.
-func (e *Event) read(a *attribute) (fragment, bad bool) {
-	start := len(e.arena)
-	for i := range a.sources {
-		s := &a.sources[i]
-		if s.entity >= 0 && e.choice[a.entity] != s.entity {
-			continue
-		}
-		switch {
-		case a.kind != ValueText:
-			bad = e.readTyped(a, s) || bad
-		case e.table.layout.JSON && !a.all && !a.first && (s.kind == fromList || s.kind == fromFlag):
-			fragment = e.readFragment(s)
-		default:
-			e.readText(a, s, start)
-		}
-		if len(e.arena) > start && !a.all {
-			return fragment, false
-		}
-	}
-	return fragment, bad
-}
-
-// readText appends the texts of s, joined to what is there since start.
-func (e *Event) readText(a *attribute, s *source, start int) {
-	if s.kind == fromTime {
-		if t := s.field.Time(e.d); !t.IsZero() {
-			e.arena = t.UTC().AppendFormat(e.arena, "2006-01-02T15:04:05.000Z")
-		}
-		return
-	}
-	for i, n := 0, s.count(e.d); i < n; i++ {
-		text := s.text(e.d, i)
-		if a.words != nil {
-			text = translate(a.words, text)
-		}
-		if text == "" {
-			continue
-		}
-		at := len(e.arena)
-		if at > start {
-			if at-start > a.max+1 && !a.hash {
-				return
-			}
-			e.arena = append(e.arena, a.join...)
-		}
-		how := e.table.layout.Clean
-		if a.header {
-			how = e.table.layout.Header
-		}
-		from := len(e.arena)
-		limit := a.max
-		if a.hash {
-			limit = -1
-		}
-		e.arena = AppendClean(e.arena, text, how, limit)
-		if e.table.guarded != nil {
-			e.arena = e.table.guard(e.arena, start, from)
-		}
-		if len(e.arena) == from {
-			e.arena = e.arena[:at]
-		} else if a.first || s.kind == fromList && a.header {
-			return
-		}
-	}
-}
-
-// translate looks text up in a word list; "*" stands for every other word. Without one a word stays as it is.
-func translate(words map[string]string, text string) string {
-	if w, ok := findWord(words, text); ok {
-		return w
-	}
-	if w, ok := words["*"]; ok && text != "" {
-		return w
-	}
-	return text
-}
-
-// readTyped appends the first text of s that is of the key's type.
-func (e *Event) readTyped(a *attribute, s *source) (bad bool) {
-	start := len(e.arena)
-	if s.kind == fromTime || a.kind == ValueTime {
-		t := s.time(e.d)
-		if t.IsZero() {
-			return s.kind != fromTime && !s.empty(e.d)
-		}
-		var how fit
-		e.arena, how = appendMillis(e.arena, t)
-		return how == misfits
-	}
-	if s.kind == fromSeverity {
-		e.arena = appendSmall(e.arena, e.table.Severity(e.d))
-		return false
-	}
-	for i, n := 0, s.count(e.d); i < n; i++ {
-		text := s.text(e.d, i)
-		if a.words != nil {
-			text = translate(a.words, text)
-		}
-		if text == "" {
-			continue
-		}
-		var how fit
-		if e.arena, how = appendTyped(e.arena, a.kind, text); how == fits {
-			return false
-		}
-		e.arena = e.arena[:start]
-		bad = bad || how == misfits
-	}
-	return bad
-}
-
-func appendSmall(dst []byte, n int) []byte {
-	if n >= 10 {
-		dst = append(dst, byte('0'+n/10))
-	}
-	return append(dst, byte('0'+n%10))
-}
-
-// readFragment appends a list or a flag as JSON.
-func (e *Event) readFragment(s *source) bool {
-	if s.kind == fromFlag {
-		e.arena = append(e.arena, s.text(e.d, 0)...)
-		return true
-	}
-	list := s.field.List(e.d)
-	if len(list) == 0 {
-		return false
-	}
-	e.arena = append(e.arena, '[')
-	for i, text := range list {
-		if i > 0 {
-			e.arena = append(e.arena, ',')
-		}
-		e.arena = appendJSONString(e.arena, text)
-	}
-	e.arena = append(e.arena, ']')
-	return true
-}
-
-// appendHash appends "sha256:" and as much of the hash of value as limit leaves room for.
-func appendHash(dst, value []byte, limit int) []byte {
-	sum := sha256.Sum256(value)
-	var digits [2 * sha256.Size]byte
-	hex.Encode(digits[:], sum[:])
-	const prefix = "sha256:"
-	return append(append(dst, prefix...), digits[:min(len(digits), limit-len(prefix))]...)
 }
 
 // Name returns the name for the header as it is written, "" when d has none.

@@ -87,7 +87,7 @@ func (e *Event) addExtra(p Pair) {
 	}
 	if len(e.arena) > start {
 		e.extras = append(e.extras, p.Key)
-		e.add(-len(e.extras), before, start, false, false)
+		e.add(-len(e.extras), before, start, false, special)
 	}
 }
 

@@ -105,6 +105,26 @@ func TestJSONListIsNotCut(t *testing.T) {
 	}
 }
 
+// A flag or a list that is not there leaves the key to the next source.
+func TestJSONNextSource(t *testing.T) {
+	e, problems := compile(t, "json", `attributes = [{ key = "one", from = ["was_executing", "tags", "title"] }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for _, c := range []struct {
+		d    formats.Detection
+		want string
+	}{
+		{formats.Detection{WasExecuting: formats.FlagFalse, Tags: []string{"a"}, Title: "t"}, `"one":false`},
+		{formats.Detection{Tags: []string{"a", "b"}, Title: "t"}, `"one":["a","b"]`},
+		{formats.Detection{Title: "t"}, `"one":"t"`},
+	} {
+		if event, _ := e.AppendEvent(nil, &c.d, 4096); !json.Valid(event) || !bytes.Contains(event, []byte(c.want)) {
+			t.Errorf("no %s in %s", c.want, event)
+		}
+	}
+}
+
 func FuzzJSON(f *testing.F) {
 	for i, s := range formatstest.Hostile() {
 		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"math"
 	"math/bits"
 	"time"
 	"unsafe"
@@ -16,8 +17,10 @@ type probe struct {
 	how         shortcut
 	kind        FieldType
 	conditional bool
-	offset      uintptr
-	max         int
+	offset      uint32
+	max         int32
+	longerThan  int32
+	header      bool
 	before      string
 	flag        *[2]string // what a flag that is false, true becomes
 }
@@ -60,7 +63,8 @@ func compileProbes(t *Table) *probes {
 	for i := range t.attrs {
 		a := &t.attrs[i]
 		for j := range a.sources {
-			p := probe{attr: int16(i), choice: int16(a.entity), entity: a.sources[j].entity, conditional: a.conditional, max: a.max, before: a.before}
+			p := probe{attr: int16(i), choice: int16(a.entity), entity: a.sources[j].entity, conditional: a.conditional,
+				max: int32(min(a.max, math.MaxInt32)), longerThan: int32(min(a.longerThan, math.MaxInt32)), header: a.header, before: a.before}
 			p.shorten(t, a, &a.sources[j])
 			if all.add(p, a); p.how == noShortcut {
 				break
@@ -74,7 +78,7 @@ func compileProbes(t *Table) *probes {
 func (p *probe) shorten(t *Table, a *attribute, s *source) {
 	switch s.kind {
 	case fromText, fromList, fromTime, fromFlag:
-		p.kind, p.offset, p.how = s.field.kind, s.field.offset, notDirect
+		p.kind, p.offset, p.how = s.field.kind, uint32(s.field.offset), notDirect
 	default: // not of a field; and a record without severity counts as unknown
 		return
 	}
@@ -94,7 +98,7 @@ func (p *probe) shorten(t *Table, a *attribute, s *source) {
 				typed, _ := appendTyped(nil, a.kind, text)
 				text = string(typed)
 			}
-			if plain, special := t.layout.look(text); !plain || special || len(text) > a.max {
+			if clean, escapes := t.layout.look(text); !clean || escapes || len(text) > a.max {
 				return
 			}
 			words[i] = text
@@ -111,7 +115,7 @@ func (all *probes) add(p probe, a *attribute) {
 			all.kinds[k] = append(all.kinds[k], 0)
 		}
 	}
-	length := p.offset + unsafe.Sizeof("")/2 // the second word of strings and slices
+	length := uintptr(p.offset) + unsafe.Sizeof("")/2 // the second word of strings and slices
 	if p.how == noShortcut || p.kind != TypeText && p.kind != TypeList {
 		length = unsafe.Offsetof(Detection{}.API) + unsafe.Sizeof("")/2
 		all.always[word] |= bit
@@ -145,34 +149,33 @@ func (e *Event) fill() {
 			if p.attr == last || p.entity >= 0 && e.choice[p.choice] != p.entity {
 				continue
 			}
-			if p.kind != TypeText && p.how != noShortcut && emptyAt(e.d, p.kind, p.offset) {
+			if p.kind != TypeText && p.how != noShortcut && emptyAt(e.d, p.kind, uintptr(p.offset)) {
 				continue
 			}
 			last = p.attr
-			a := &t.attrs[last]
-			if p.conditional && !e.applies(a) || p.how >= directText && e.addDirect(p, a) {
+			if p.conditional && !e.applies(&t.attrs[last]) || p.how >= directText && e.addDirect(p) {
 				continue
 			}
-			e.evaluate(int(last), a)
+			e.evaluate(int(last), &t.attrs[last])
 		}
 	}
 }
 
 // addDirect makes the value of a probe with a shortcut, if it can be taken.
-func (e *Event) addDirect(p *probe, a *attribute) bool {
+func (e *Event) addDirect(p *probe) bool {
 	field, start := unsafe.Add(unsafe.Pointer(e.d), p.offset), len(e.body)
 	var text string
 	switch p.how {
 	case directText:
 		text = *(*string)(field)
-		plain, special := e.table.layout.look(text)
+		clean, escapes := e.table.layout.look(text)
 		switch {
-		case !plain || len(text) > p.max:
+		case !clean || len(text) > int(p.max):
 			return false
-		case len(text) <= a.longerThan:
+		case len(text) <= int(p.longerThan):
 			return true
-		case special || a.header:
-			return e.addSpecial(text, int(p.attr), a)
+		case escapes || p.header:
+			return e.addSpecial(text, p)
 		}
 	case directFlag:
 		text = p.flag[*(*Flag)(field)-FlagFalse]
@@ -196,14 +199,14 @@ func (e *Event) addDirect(p *probe, a *attribute) bool {
 }
 
 // addSpecial is addDirect for a clean text that may be written otherwise than as it is.
-func (e *Event) addSpecial(text string, i int, a *attribute) bool {
+func (e *Event) addSpecial(text string, p *probe) bool {
 	start := len(e.arena)
 	e.arena = append(e.arena, text...)
 	if e.table.guarded != nil && e.table.imitation(e.arena, start, start) >= 0 {
 		e.arena = e.arena[:start]
 		return false
 	}
-	e.present.add(i)
-	e.add(i, a.before, start, a.header, false)
+	e.present.add(int(p.attr))
+	e.add(int(p.attr), p.before, start, p.header, special)
 	return true
 }

@@ -57,6 +57,7 @@ type attribute struct {
 	kind       ValueType
 	all, first bool
 	join       string
+	joined     form // what join makes of a value
 	words      map[string]string
 	entity     int // index into Table.entities, -1: none
 	max, short int
