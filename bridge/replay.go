@@ -1,13 +1,11 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -32,15 +30,10 @@ type replay struct {
 	next   func() (buffer.Record, bool) // nil before the first is read
 	end    func()                       // gives the reading up; the same
 	ahead  *buffer.Record
-	ended  bool       // all were taken
-	flight []replayed // taken, and not confirmed in order; ascending
-	moved  bool       // more is confirmed in order than is noted
-	err    error      // of the reading: damage
-}
-
-type replayed struct {
-	number    uint64
-	confirmed bool
+	ended  bool   // all were taken
+	flight flight // taken, and not confirmed in order
+	moved  bool   // more is confirmed in order than is noted
+	err    error  // of the reading: damage
 }
 
 // newReplay is what is left of a job. One record is in memory at a time.
@@ -84,7 +77,7 @@ func (r *replay) take(records []buffer.Record, max, maxBytes int) []buffer.Recor
 		if maxBytes -= len(r.ahead.Raw); maxBytes < 0 && len(records) > 0 {
 			return records
 		}
-		r.flight = append(r.flight, replayed{number: r.ahead.Number})
+		r.flight.add(r.ahead.Number)
 		r.ahead.Number, r.ahead.Old = replayBit|r.ahead.Number, true
 		records, r.ahead = append(records, *r.ahead), nil
 	}
@@ -92,26 +85,15 @@ func (r *replay) take(records []buffer.Record, max, maxBytes int) []buffer.Recor
 
 // release takes a record as confirmed.
 func (r *replay) release(number uint64) {
-	i, found := slices.BinarySearchFunc(r.flight, number, func(x replayed, n uint64) int { return cmp.Compare(x.number, n) })
-	if !found {
-		return
+	if n, last := r.flight.release(number); n > 0 {
+		r.job.Last = last
+		r.job.Sent += int64(n)
+		r.moved = true
 	}
-	r.flight[i].confirmed = true
-	n := 0
-	for n < len(r.flight) && r.flight[n].confirmed {
-		n++
-	}
-	if n == 0 {
-		return
-	}
-	r.job.Last = r.flight[n-1].number
-	r.job.Sent += int64(n)
-	r.flight = slices.Delete(r.flight, 0, n)
-	r.moved = true
 }
 
 // done tells whether all is confirmed.
-func (r *replay) done() bool { return r.ended && r.ahead == nil && len(r.flight) == 0 }
+func (r *replay) done() bool { return r.ended && r.ahead == nil && len(r.flight.all) == 0 }
 
 // replayNote is under what replays are noted.
 const replayNote = "replay"

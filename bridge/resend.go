@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -37,7 +36,7 @@ type resendQueue struct {
 	again bool // the next turn is of what is sent again; Take's alone
 
 	mu       sync.Mutex
-	flight   map[uint64]struct{} // new records that were taken and not released
+	flight   flight              // new records that were taken and not released
 	newest   uint64              // the highest of the numbers taken
 	wake     context.CancelFunc  // ends the wait for new records; nil: nobody waits
 	called   bool                // there may be something to send again that Take has not looked at
@@ -50,7 +49,7 @@ var _ buffer.Queue = (*resendQueue)(nil)
 
 // newResendQueue wraps a queue. A replay that was under way when the destination was last closed goes on.
 func newResendQueue(q buffer.Queue, destination string, wants func(source string) bool, store resendStore, log *slog.Logger) (*resendQueue, error) {
-	r := &resendQueue{Queue: q, destination: destination, wants: wants, store: store, log: log, flight: map[uint64]struct{}{}, retrying: map[uint64]struct{}{}}
+	r := &resendQueue{Queue: q, destination: destination, wants: wants, store: store, log: log, retrying: map[uint64]struct{}{}}
 	job, err := readReplay(store, destination)
 	if err != nil {
 		return nil, err
@@ -100,7 +99,7 @@ func (q *resendQueue) takeNew(ctx context.Context, into *buffer.Taken, max, maxB
 	defer q.mu.Unlock()
 	q.wake = nil
 	for i := range into.Records {
-		q.flight[into.Records[i].Number] = struct{}{}
+		q.flight.add(into.Records[i].Number)
 		q.newest = into.Records[i].Number
 	}
 	return err
@@ -111,7 +110,7 @@ func (q *resendQueue) takeAgain(records []buffer.Record, max, maxBytes int) ([]b
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.called = false
-	if q.replay == nil && len(q.retry) == 0 || !q.again && q.Queue.Pending().Records > int64(len(q.flight)) {
+	if q.replay == nil && len(q.retry) == 0 || !q.again && q.Queue.Pending().Records > int64(q.flight.open) {
 		return records, nil
 	}
 	for len(q.retry) > 0 && len(records) < max && maxBytes > 0 {
@@ -197,7 +196,7 @@ func (q *resendQueue) Release(ctx context.Context, numbers []uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, n := range fresh {
-		delete(q.flight, n)
+		q.flight.release(n)
 	}
 	return q.releaseAgain(again)
 }
@@ -250,12 +249,8 @@ func (q *resendQueue) waken() {
 
 // settled returns the number below which nothing waits to be delivered for the first time. q.mu is held.
 func (q *resendQueue) settled() (below uint64, ok bool) {
-	if len(q.flight) > 0 {
-		numbers := make([]uint64, 0, len(q.flight))
-		for n := range q.flight {
-			numbers = append(numbers, n)
-		}
-		return slices.Min(numbers), true
+	if below, ok = q.flight.first(); ok {
+		return below, true
 	}
 	if q.Queue.Pending().Records == 0 {
 		return replayBit, true
