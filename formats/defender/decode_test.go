@@ -50,6 +50,7 @@ func TestDecodeSamples(t *testing.T) {
 					checkRecognize(t, guess, record)
 				}
 				checkRecognize(t, Unknown, record)
+				checkIdentity(t, api, record)
 				var d formats.Detection
 				problems, err := Decode(api, record, &d)
 				if err != nil {

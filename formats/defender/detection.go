@@ -9,7 +9,8 @@ import (
 // siemDetection is a record of the SIEM detections API (Microsoft's page on pulling detections, and its older forms).
 type siemDetection struct {
 	AlertTime, LastProcessedTimeUtc, LastProccesedTimeUtc text
-	AlertTitle, Description, Category, Severity           text
+	AlertTitle, Category, Severity                        text
+	Description                                           detail
 	AlertID                                               text `json:"AlertId"`
 	FullID                                                text `json:"FullId"`
 	AlertPart                                             text
@@ -23,20 +24,20 @@ type siemDetection struct {
 	ComputerDNSName                                       text `json:"ComputerDnsName"`
 	MachineName, MachineDomain                            text
 	DeviceID                                              text
-	MachineGroup, UserName, UserDomain, LogOnUsers        text
-	InternalIPv4List, InternalIPv6List                    text
-	FileName, FilePath, FileHash                          text
+	MachineGroup, UserName, UserDomain                    text
+	LogOnUsers, InternalIPv4List, InternalIPv6List        detail
+	FileName, FileHash                                    text
+	FilePath, CommandLine                                 detail
 	Sha1, Sha256, Md5                                     text
 	SHA1                                                  text `json:"SHA1"`
 	IPAddress                                             text `json:"IpAddress"`
 	URL                                                   text `json:"Url"`
-	CommandLine                                           text
 	ThreatCategory, ThreatFamily, ThreatName              text
 	RemediationAction                                     text
 	RemediationIsSuccess, WasExecutingWhileDetected       text
 	DeviceCreatedMachineTags, CloudCreatedMachineTags     text
-	LinkToWDATP, IncidentLinkToWDATP                      text
-	LinkToMTP, IncidentLinkToMTP                          text
+	LinkToWDATP, IncidentLinkToWDATP                      detail
+	LinkToMTP, IncidentLinkToMTP                          detail
 }
 
 // Detections is the SIEM detections API: flat records, one per alert and indicator.
@@ -74,9 +75,9 @@ func decodeDetection(s *scanner, raw []byte, d *formats.Detection, p *problemLis
 	d.Device.DNSDomain, d.Device.Group = string(r.MachineDomain), string(r.MachineGroup)
 	if s.whole {
 		d.Device.Tags = appendSplit(appendSplit(d.Device.Tags, r.DeviceCreatedMachineTags, ","), r.CloudCreatedMachineTags, ",")
-		d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, r.LogOnUsers, ";")
+		d.Device.LoggedOnUsers = appendSplit(d.Device.LoggedOnUsers, text(r.LogOnUsers), ";")
 		var room [8]string
-		setAddresses(&d.Device, appendSplit(appendSplit(room[:0], r.InternalIPv4List, ","), r.InternalIPv6List, ","))
+		setAddresses(&d.Device, appendSplit(appendSplit(room[:0], text(r.InternalIPv4List), ","), text(r.InternalIPv6List), ","))
 	}
 	d.User.Name, d.User.Domain = string(r.UserName), string(r.UserDomain)
 	// FilePath stays as sent: a folder in some records, a full path in others.

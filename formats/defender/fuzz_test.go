@@ -40,8 +40,22 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%s: %+v and %+v", api, id, same)
 			}
 			checkRecognize(t, api, raw)
+			checkIdentity(t, api, raw)
 		}
 	})
+}
+
+// checkIdentity: what Identify passes over identifies nothing.
+func checkIdentity(t *testing.T, api API, raw []byte) {
+	t.Helper()
+	s := newScanner()
+	defer s.releaseAll()
+	defer s.detection.Reset()
+	s.whole = true
+	want, _ := s.identify(api, raw)
+	if got, _ := Identify(api, raw); got != want {
+		t.Fatalf("%s: %+v; of the whole record it is %+v: %s", api, got, want, raw)
+	}
 }
 
 // checkRecognize: whatever API a record is guessed to be of, it is found to be of the same, with the same identity, as

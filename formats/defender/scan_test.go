@@ -13,7 +13,12 @@ func compare[T any](t *testing.T, r reader[T], raw []byte) (taken bool) {
 	t.Helper()
 	s := newScanner()
 	defer s.release()
-	got, taken := r.scan(s, raw)
+	_, taken = r.scan(s, raw)
+	s.whole = true
+	got, same := r.scan(s, raw)
+	if same != taken {
+		t.Fatalf("%T: %q is taken by one of identifying and reading it whole", *got, raw)
+	}
 	var want T
 	err := unmarshal(raw, &want)
 	if !taken {

@@ -231,7 +231,10 @@ func (s *scanner) pass(start, end, value int) int {
 // field reads the value that begins at i into the field at p, which gets nothing of an earlier value.
 func (s *scanner) field(i int, f *slot, p unsafe.Pointer) int {
 	switch f.kind {
-	case kindText:
+	case kindDetail:
+		if !s.whole {
+			return skip(s.b, i, s.depth)
+		}
 		return s.scalar(i, (*string)(p))
 	case kindTexts:
 		return s.textList(i, (*[]string)(p))

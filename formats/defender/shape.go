@@ -31,7 +31,8 @@ type slot struct {
 type kind uint8
 
 const (
-	kindText kind = iota
+	kindText   kind = iota
+	kindDetail      // a text that is read when the whole record is
 	kindTexts
 	kindObject
 	kindList
@@ -108,6 +109,8 @@ func newSlot(t reflect.Type) *slot {
 	switch t {
 	case reflect.TypeFor[text]():
 		return &slot{kind: kindText}
+	case reflect.TypeFor[detail]():
+		return &slot{kind: kindDetail}
 	case reflect.TypeFor[texts]():
 		return &slot{kind: kindTexts}
 	}

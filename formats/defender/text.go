@@ -28,6 +28,14 @@ func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
+// detail is a text that neither tells which record it is in nor counts as a change of it: Identify passes over it.
+type detail string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *detail) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return (*text)(t).UnmarshalJSONFrom(dec)
+}
+
 // said returns "" for Microsoft's other way to say nothing: the string "null".
 func said(s string) string {
 	if s == "null" {
