@@ -27,10 +27,10 @@ func (p *parser) check(c *Config) {
 		p.fail("buffer.max_size", "at least 16MiB, not %s", c.Buffer.MaxSize)
 	}
 	p.checkAdmin(c)
-	if len(c.Sources) == 0 {
+	if len(c.Sources) == 0 && !p.given["source"] {
 		p.fail("", "there is no [[source]]: add one that names what to pull")
 	}
-	if len(c.Destinations) == 0 {
+	if len(c.Destinations) == 0 && !p.given["destination"] {
 		p.fail("", "there is no [[destination]]: add one that names where events go")
 	}
 	names := map[string]bool{}
@@ -72,7 +72,7 @@ func (p *parser) checkJetStream(c *Config) {
 		p.fail(at+"replicas", "%d: 3 outlive one server, 5 two, 1 none; other numbers outlive no more than the one below", j.Replicas)
 	}
 	if (j.CertFile == "") != (j.KeyFile == "") {
-		p.fail(at+"cert_file", "cert_file and key_file belong together")
+		p.fail(at+"cert_file", "a client certificate needs both cert_file and key_file")
 	}
 }
 
@@ -85,7 +85,9 @@ func (p *parser) name(at, what, name string, taken map[string]bool) {
 	case taken[name]:
 		p.fail(at+".name", "another %s has the name %q already", what, name)
 	}
-	taken[name] = true
+	if name != "" {
+		taken[name] = true
+	}
 }
 
 func (p *parser) checkAdmin(c *Config) {
@@ -105,10 +107,10 @@ func (p *parser) checkAdmin(c *Config) {
 
 func (p *parser) checkSource(s *Source, at string) {
 	if s.PollInterval < time.Second {
-		p.fail(at+".poll_interval", "at least 1s")
+		p.fail(at+".poll_interval", "at least 1s, not %s", s.PollInterval)
 	}
 	if s.Lookback > 7*24*time.Hour {
-		p.fail(at+".lookback", "at most 7d")
+		p.fail(at+".lookback", "at most 7d, not %s", s.Lookback)
 	}
 	if _, err := ParseStart(s.Start, time.Now()); err != nil {
 		p.fail(at+".start", "%q: %v", s.Start, err)

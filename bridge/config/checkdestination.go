@@ -40,11 +40,11 @@ func (p *parser) checkDestination(d *Destination, at string, sources map[string]
 	}
 	for key, v := range map[string]time.Duration{"confirm_interval": d.ConfirmInterval, "confirm_timeout": d.ConfirmTimeout, "connect_timeout": d.ConnectTimeout} {
 		if v < 100*time.Millisecond || v > 24*time.Hour {
-			p.fail(at+"."+key, "from 100ms to 24h")
+			p.fail(at+"."+key, "from 100ms to 24h, not %s", v)
 		}
 	}
 	if d.Heartbeat != 0 && (d.Heartbeat < 10*time.Second || d.Heartbeat > 24*time.Hour) {
-		p.fail(at+".heartbeat", "from 10s to 24h, or \"\" for none")
+		p.fail(at+".heartbeat", "from 10s to 24h, or \"\" for none, not %s", d.Heartbeat)
 	}
 	if _, err := syslog.ParseFacility(d.Facility); err != nil {
 		p.fail(at+".facility", "%v", err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write config.example.toml anew")
+var update = flag.Bool("update", false, "write config.example.toml, or the answers in testdata/mistakes, anew")
 
 // TestExampleHasEveryKeyWithItsDefault holds config.example.toml against the table of keys, and its values against what
 // the smallest configuration gets.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -107,7 +108,7 @@ func (p *parser) table(v reflect.Value, tree map[string]any, path string) {
 		case f.Type.Kind() == reflect.Struct:
 			sub, ok := value.(map[string]any)
 			if given && !ok {
-				p.fail(at, "this is a table: write [%s]", at)
+				p.fail(at, "this is a table: write [%s]", indexPattern.ReplaceAllString(at, ""))
 			}
 			p.table(v.Field(i), sub, at)
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && f.Type.Elem() != reflect.TypeFor[Field]():
@@ -138,6 +139,9 @@ func (p *parser) note(path string) {
 	}
 	p.given[path] = true
 }
+
+// indexPattern is which of several tables a key is in, which a file does not write.
+var indexPattern = regexp.MustCompile(`\[\d+\]`)
 
 // array fills a slice of structs from an array of tables.
 func (p *parser) array(v reflect.Value, value any, given bool, at string) {
