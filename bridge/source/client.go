@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -249,7 +250,7 @@ func trust(t *http.Transport, pem []byte) error {
 		return errors.New("holds no certificate in PEM form; name a file with the authority's")
 	}
 	if t.TLSClientConfig == nil {
-		t.TLSClientConfig = tlsConfig()
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	t.TLSClientConfig.RootCAs = pool
 	return nil

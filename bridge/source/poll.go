@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"time"
 
@@ -18,8 +17,6 @@ const (
 	maxLinks     = 50             // next links followed in one window
 	oldAfter     = 24 * time.Hour // a record that Microsoft changed longer ago is pulled by back-fill
 )
-
-func tlsConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
 
 // poll reads what is not covered yet, up to the server's now.
 func (s *Source) poll(ctx context.Context) {

@@ -10,11 +10,9 @@ import (
 // unmarshal reads one object with the JSON library.
 func unmarshal(raw []byte, v any) error {
 	if err := json.Unmarshal(raw, v, tolerant); err != nil {
-		return errNotJSON(err)
+		return fmt.Errorf("%w: %v", ErrNotJSON, err)
 	}
 	return nil
 }
 
 func unmarshalNext(dec *jsontext.Decoder, v any) error { return json.UnmarshalDecode(dec, v, tolerant) }
-
-func errNotJSON(err error) error { return fmt.Errorf("%w: %v", ErrNotJSON, err) }
