@@ -8,6 +8,7 @@ import (
 
 // JSONOptions choose what NewJSON builds.
 type JSONOptions struct {
+	Mapping *Mapping // the table of another format that is JSON, which says its Name; nil: DefaultJSONMapping
 	Additions
 	OmitRaw bool // leave the record as Microsoft sent it out
 }
@@ -26,7 +27,10 @@ const rawKey = "raw"
 
 // NewJSON builds an encoder for JSON. Its error is every mistake in the mapping (Problems).
 func NewJSON(o JSONOptions) (*JSON, error) {
-	table, err := Compile(DefaultJSONMapping(), o.Additions, jsonDictionary(), "1", Layout{
+	if o.Mapping == nil {
+		o.Mapping = DefaultJSONMapping()
+	}
+	table, err := Compile(o.Mapping, o.Additions, jsonDictionary(), "1", Layout{
 		Clean:       Cleaning{KeepControls: true},
 		Before:      func(key, _, _ string) string { return `,"` + key[strings.LastIndexByte(key, '.')+1:] + `":` },
 		AppendValue: appendJSONString[[]byte],
