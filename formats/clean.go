@@ -88,33 +88,38 @@ func (l *Layout) look(s string) (clean, escapes bool) {
 	}
 	const ones, lows, tops = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
 	delimiter, one, two := uint64(l.Clean.Delimiter)*ones, uint64(l.Escapes[0])*ones, uint64(l.Escapes[1])*ones
-	b, others := unsafe.Slice(unsafe.StringData(s), len(s)), uint64(tops)
-	for i := 0; ; i += 8 {
-		w := word(b, i)
+	b, others, last := unsafe.Slice(unsafe.StringData(s), len(s)), uint64(tops), uint64(0)
+	if len(b) < 8 {
+		last = shortWord(b)
+	} else {
+		last = binary.LittleEndian.Uint64(b[len(b)-8:])
+	}
+	for {
+		w := last
+		if len(b) > 8 {
+			w = binary.LittleEndian.Uint64(b)
+		}
 		// Each term has the top bit of a byte set where the byte is above ASCII, above a tilde, below a blank, the
 		// delimiter; sums of two ASCII characters never reach the next byte.
 		if (w|(w+ones)|^(w+(tops-' '*ones))|^((w^delimiter)+lows))&tops != 0 {
 			return false, false
 		}
 		others &= ((w ^ one) + lows) & ((w ^ two) + lows)
-		if i+8 >= len(b) {
+		if len(b) <= 8 {
 			return true, others != tops
 		}
+		b = b[8:]
 	}
 }
 
-// word returns eight bytes of b, those at i if there are as many, else the last ones. What is missing to eight are blanks.
-func word(b []byte, i int) uint64 {
-	switch n := len(b); {
-	case i+8 <= n:
-		return binary.LittleEndian.Uint64(b[i:])
-	case n >= 8:
-		return binary.LittleEndian.Uint64(b[n-8:])
-	case n >= 4:
-		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*n-32) | 0x2020202020202020<<(8*n)
-	default:
-		return uint64(b[0]) | uint64(b[n/2])<<(n/2*8) | uint64(b[n-1])<<(8*n-8) | 0x2020202020202020<<(8*n)
+// shortWord returns up to seven bytes with blanks behind them.
+func shortWord(b []byte) uint64 {
+	n := len(b)
+	blanks := uint64(0x2020202020202020) << (8 * n)
+	if n >= 4 {
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*n-32) | blanks
 	}
+	return uint64(b[0]) | uint64(b[n/2])<<(n/2*8) | uint64(b[n-1])<<(8*n-8) | blanks
 }
 
 func trimBlanks(s string) string {
