@@ -136,7 +136,7 @@ func (w *Worker) setAside(it item) {
 		w.ledger.again = append(w.ledger.again, it)
 		return
 	}
-	w.o.Logger.Warn("record set aside", "destination", w.o.Name, "key", it.key, "reason", ReasonRefused)
+	w.o.Logger.Warn("a record was set aside", "destination", w.o.Name, "key", it.key, "reason", ReasonRefused)
 	it.events = 0 // not delivered
 	w.release.put([]item{it}, 0)
 }

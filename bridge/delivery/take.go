@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -16,15 +18,26 @@ type taker struct {
 	growth   float64 // bytes of frames for each byte of Raw, of the last batch
 }
 
+// take starts the takers, which end with ctx.
+func (w *Worker) take(ctx context.Context, helpers *sync.WaitGroup) {
+	turn := make(chan (chan struct{}), 1)
+	first := make(chan struct{})
+	close(first)
+	turn <- first
+	for range min(takersMost, runtime.GOMAXPROCS(0)) {
+		helpers.Go(func() { w.taker().run(ctx, turn) })
+	}
+}
+
 func (w *Worker) taker() *taker { return &taker{w: w, renderer: w.o.Renderer(), growth: 1} }
 
-// run ends with ctx.
-func (t *taker) run(ctx context.Context) {
+// run takes when it is its turn: what comes by turn is closed when all that was taken before is in batches.
+func (t *taker) run(ctx context.Context, turn chan chan struct{}) {
 	w := t.w
 	for {
 		var before chan struct{}
 		select {
-		case before = <-w.turn:
+		case before = <-turn:
 		case <-ctx.Done():
 			return
 		}
@@ -33,11 +46,11 @@ func (t *taker) run(ctx context.Context) {
 				w.problem("records cannot be read from the buffer", err)
 				pause(ctx, time.Second)
 			}
-			w.turn <- before
+			turn <- before
 			continue
 		}
 		handed := make(chan struct{})
-		w.turn <- handed
+		turn <- handed
 		items, filtered := t.render(t.taken.Records)
 		select {
 		case <-before:

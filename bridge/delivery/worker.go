@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,12 +81,11 @@ type Worker struct {
 	ledger  ledger
 	limiter *rate.Limiter
 
-	batches chan []item        // from the takers
-	turn    chan chan struct{} // who has it may take; it is closed when what was taken before is in batches
-	pending []item             // of the batch at hand, not yet sent
-	block   []byte             // of a write; used again for the next
-	chunks  []item             // of a write
-	release releases           // what is confirmed and not on disk
+	batches chan []item // from the takers
+	pending []item      // of the batch at hand, not yet sent
+	block   []byte      // of a write; used again for the next
+	chunks  []item      // of a write
+	release releases    // what is confirmed and not on disk
 
 	failover failover
 	spare    dialled   // the next connection, to the same address
@@ -113,10 +111,7 @@ type Worker struct {
 
 // New prepares a worker; Run does the work.
 func New(o Options) *Worker {
-	w := &Worker{o: o, batches: make(chan []item, takeAhead), turn: make(chan chan struct{}, 1), announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
-	first := make(chan struct{})
-	close(first)
-	w.turn <- first
+	w := &Worker{o: o, batches: make(chan []item, takeAhead), announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
@@ -134,9 +129,7 @@ func (w *Worker) Run(ctx context.Context) {
 
 	w.recall(ctx)
 	var helpers sync.WaitGroup
-	for range min(takersMost, runtime.GOMAXPROCS(0)) {
-		helpers.Go(func() { w.taker().run(ctx) })
-	}
+	w.take(ctx, &helpers)
 	helpers.Go(func() { w.look(ctx) })
 	released := make(chan struct{})
 	go func() { defer close(released); w.releaser() }()

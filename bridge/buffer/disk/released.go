@@ -88,7 +88,7 @@ func (q *Queue) Released(maxBytes int) ([]buffer.Record, error) {
 			return true
 		})
 		if err != nil && !errors.Is(err, errDamaged) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("destination %s cannot read what it delivered last: %w", q.d.name, err)
+			return nil, fmt.Errorf("segment %d of the log: %w", s.id, err)
 		}
 		records = append(here, records...)
 		if maxBytes -= size; full || maxBytes <= 0 {

@@ -316,7 +316,7 @@ func (q *Queue) unreadable(w window, cause error) error {
 		q.lost(w, w.segment.size, cause)
 		return nil
 	}
-	return fmt.Errorf("destination %s cannot read the buffer: %w", q.d.name, cause)
+	return fmt.Errorf("segment %d of the log: %w", w.segment.id, cause)
 }
 
 // lost reports a part of a segment that is damaged, and goes on behind it.
