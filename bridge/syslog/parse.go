@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/leodido/go-syslog/v4/rfc5424"
+	"github.com/influxdata/go-syslog/v3/rfc5424"
 )
 
 // Message is a received frame taken apart.
