@@ -71,7 +71,7 @@ const (
 	chunkBytes  = 64 << 10               // one write
 	takeRecords = 2000
 	takeBytes   = 256 << 10 // small, since the last record under way keeps the frames of all of them in memory
-	takeAhead   = 4         // so many are rendered ahead
+	takeAhead   = 8         // so many are rendered ahead
 	takersMost  = 4         // render at once, on as many cores
 )
 
