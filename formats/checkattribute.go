@@ -109,6 +109,9 @@ func (c *compiler) value(m *Attribute, a *attribute) {
 			c.problems.add(m.Key, "%s is a time and cannot be joined with others", s.name)
 		}
 	}
+	if whole := "a" + a.join + "b"; string(AppendClean(nil, whole, c.table.layout.Clean, -1)) != whole {
+		c.problems.add(m.Key, "join = %q has a character that no value may have", a.join)
+	}
 	if a.all && a.kind != ValueText {
 		c.problems.add(m.Key, "only text can be joined, the key is of type %s", a.kind)
 	}
