@@ -32,7 +32,7 @@ func newSupportCommand() *cobra.Command {
 		}
 		name := *output
 		if name == "" {
-			name = "siembridge-support-" + time.Now().UTC().Format("20060102-150405") + ".tar.gz"
+			name = "siembridge-support-" + time.Now().UTC().Format("20060102-150405.000") + ".tar.gz"
 		}
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
