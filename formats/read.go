@@ -92,10 +92,7 @@ func (e *Event) readText(a *attribute, s *source, start int) (how form) {
 		return plain
 	}
 	for i, n := 0, s.count(e.d); i < n; i++ {
-		text := s.text(e.d, i)
-		if a.words != nil {
-			text = translate(a.words, text)
-		}
+		text := a.text(s, e.d, i)
 		if text == "" {
 			continue
 		}
@@ -139,6 +136,15 @@ func (e *Event) readOne(a *attribute, text string, start int) form {
 	return special
 }
 
+// text returns the i-th text of s, in the words of a.
+func (a *attribute) text(s *source, d *Detection, i int) string {
+	text := s.text(d, i)
+	if a.words != nil {
+		text = translate(a.words, text)
+	}
+	return text
+}
+
 // translate looks text up in a word list; "*" stands for every other word. Without one a word stays as it is.
 func translate(words map[string]string, text string) string {
 	if w, ok := findWord(words, text); ok {
@@ -167,10 +173,7 @@ func (e *Event) readTyped(a *attribute, s *source) (bad bool) {
 		return false
 	}
 	for i, n := 0, s.count(e.d); i < n; i++ {
-		text := s.text(e.d, i)
-		if a.words != nil {
-			text = translate(a.words, text)
-		}
+		text := a.text(s, e.d, i)
 		if text == "" {
 			continue
 		}
