@@ -117,14 +117,14 @@ func (p *Peer) Lines() [][]byte {
 }
 
 // Kill ends the receiver's program at once, as kill -9 does: its system closes every socket.
-func (p *Peer) Kill() {
-	p.n.mu.Lock()
-	defer p.n.mu.Unlock()
+func (p *Peer) Kill() { p.set(p.die) }
+
+// die ends the program with its sockets. p.n.mu is held.
+func (p *Peer) die() {
 	p.up = false
 	for c := range p.conns {
 		c.shut()
 	}
-	p.change.Broadcast()
 }
 
 // Start runs it again after Kill or Vanish.
@@ -149,13 +149,10 @@ func (p *Peer) Continue() { p.set(func() { p.stopped = false }) }
 
 // Vanish takes the receiver's machine from the network: nothing is answered, and what it had not stored is lost.
 func (p *Peer) Vanish() {
-	p.n.mu.Lock()
-	defer p.n.mu.Unlock()
-	p.up, p.silent = false, true
-	for c := range p.conns {
-		c.shut()
-	}
-	p.change.Broadcast()
+	p.set(func() {
+		p.silent = true
+		p.die()
+	})
 }
 
 // Reset cuts every connection, as a middlebox does.
