@@ -106,8 +106,8 @@ func (k *keyIndex) read(tx *bolt.Tx, generation uint64, id keyID) (keys.State, b
 	return keys.Parse(bucket.Get(id[:])) // as generations were written before there were shelves
 }
 
-// shelves is how many values the keys of a generation are spread over.
-const shelves = 1 << 12
+// shelfCount is how many values the keys of a generation are spread over.
+const shelfCount = 1 << 12
 
 // shelfNumber is the shelf of a key: its first twelve bits.
 func shelfNumber(id keyID) int { return int(id[0])<<4 | int(id[1])>>4 }
@@ -199,14 +199,14 @@ func (k *keyIndex) fold(tx *bolt.Tx, now int64) (generation, error) {
 // shelves gives the values of a generation, ascending by shelf. They lie in one array: each shelf's size is known before
 // the keys are put there.
 func (k *keyIndex) shelves() iter.Seq2[int, []byte] {
-	var ends [shelves + 1]int // of the shelf before
+	var ends [shelfCount + 1]int // of the shelf before
 	for id, s := range k.recent.all {
 		ends[shelfNumber(id)+1] += keySize(s)
 	}
-	for i := range shelves {
+	for i := range shelfCount {
 		ends[i+1] += ends[i]
 	}
-	values := make([]byte, ends[shelves])
+	values := make([]byte, ends[shelfCount])
 	for id, s := range k.recent.all {
 		end := &ends[shelfNumber(id)]
 		appendKey(values[:*end], id, s)
@@ -214,7 +214,7 @@ func (k *keyIndex) shelves() iter.Seq2[int, []byte] {
 	}
 	return func(yield func(int, []byte) bool) {
 		start := 0
-		for shelf, end := range ends[:shelves] {
+		for shelf, end := range ends[:shelfCount] {
 			if end > start && !yield(shelf, values[start:end:end]) {
 				return
 			}
