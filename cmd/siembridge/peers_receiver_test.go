@@ -22,7 +22,8 @@ import (
 	"github.com/siembridge/siembridge/formats/parse"
 )
 
-// peerReceiver keeps all bytes while a program sends, and reads them afterwards: comparing takes more than sending.
+// peerReceiver keeps all bytes while a program sends, and reads them afterwards: comparing takes more than sending. It
+// shares the cores with the program, so that it does nothing but receive: into memory that is there before.
 type peerReceiver struct {
 	r        *peerRun
 	secure   *tls.Config
@@ -30,7 +31,7 @@ type peerReceiver struct {
 	conns    sync.WaitGroup
 
 	mu          sync.Mutex
-	streams     []*[]byte // of each connection
+	streams     []*stream // of each connection
 	began, last time.Time // first and last byte
 	open        []net.Conn
 }
@@ -81,22 +82,21 @@ func (p *peerReceiver) listen() {
 			if p.secure != nil {
 				c = tls.Server(c, p.secure)
 			}
-			stream := &[]byte{}
+			s := &stream{}
 			p.mu.Lock()
-			p.streams, p.open = append(p.streams, stream), append(p.open, c)
+			p.streams, p.open = append(p.streams, s), append(p.open, c)
 			p.mu.Unlock()
-			p.conns.Go(func() { p.read(c, stream) })
+			p.conns.Go(func() { p.read(c, s) })
 		}
 	})
 }
 
-func (p *peerReceiver) read(c net.Conn, stream *[]byte) {
+func (p *peerReceiver) read(c net.Conn, s *stream) {
 	defer c.Close()
-	block := make([]byte, 256<<10)
 	for {
-		n, err := c.Read(block)
+		n, err := c.Read(s.room(p.r.memory))
 		if n > 0 {
-			*stream = append(*stream, block[:n]...)
+			s.read(n)
 			p.mu.Lock()
 			p.last = time.Now()
 			if p.began.IsZero() {
@@ -107,6 +107,76 @@ func (p *peerReceiver) read(c net.Conn, stream *[]byte) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// stream is what one connection brought, in blocks.
+type stream struct {
+	blocks [][]byte
+	last   int // bytes in the last block
+}
+
+// room returns the rest of the last block, or a new one.
+func (s *stream) room(m *blocks) []byte {
+	if n := len(s.blocks); n > 0 && s.last < blockBytes {
+		return s.blocks[n-1][s.last:]
+	}
+	s.blocks, s.last = append(s.blocks, m.take()), 0
+	return s.blocks[len(s.blocks)-1]
+}
+
+func (s *stream) read(n int) { s.last += n }
+
+// reader returns the bytes from the beginning.
+func (s *stream) reader() io.Reader {
+	var parts []io.Reader
+	for i, b := range s.blocks {
+		if i == len(s.blocks)-1 {
+			b = b[:s.last]
+		}
+		parts = append(parts, bytes.NewReader(b))
+	}
+	return io.MultiReader(parts...)
+}
+
+const blockBytes = 128 << 10
+
+// blocks is the receivers' memory, which all turns use again.
+type blocks struct {
+	mu   sync.Mutex
+	free [][]byte
+}
+
+// newBlocks takes so many bytes of memory from the system.
+func newBlocks(bytes int) *blocks {
+	m := &blocks{}
+	for range bytes / blockBytes {
+		b := make([]byte, blockBytes)
+		for i := 0; i < len(b); i += os.Getpagesize() {
+			b[i] = 1
+		}
+		m.free = append(m.free, b)
+	}
+	return m
+}
+
+func (m *blocks) take() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(m.free)
+	if n == 0 {
+		return make([]byte, blockBytes)
+	}
+	b := m.free[n-1]
+	m.free = m.free[:n-1]
+	return b
+}
+
+func (m *blocks) give(streams []*stream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range streams {
+		m.free = append(m.free, s.blocks...)
 	}
 }
 
@@ -151,8 +221,8 @@ type peerRecord map[string]string
 // compare counts the events whose header and values are all those of their record.
 func (p *peerReceiver) compare(fields peerFields, got *peerResult) {
 	events := map[string]*parse.Event{}
-	for _, stream := range p.streams {
-		scanner := syslog.NewScanner(bytes.NewReader(*stream), 0)
+	for _, s := range p.streams {
+		scanner := syslog.NewScanner(s.reader(), 0)
 		for {
 			frame, err := scanner.Next()
 			if err != nil {
@@ -173,6 +243,7 @@ func (p *peerReceiver) compare(fields peerFields, got *peerResult) {
 			events[e.Get("externalId")] = e
 		}
 	}
+	p.r.memory.give(p.streams)
 	got.distinct = len(events)
 	f, err := os.Open(p.r.setup.Input)
 	if err != nil {

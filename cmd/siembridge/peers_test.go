@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,6 +60,7 @@ func TestPeers(t *testing.T) {
 	}
 	defer os.RemoveAll(base)
 	input := writePeerInput(t, filepath.Join(base, "detections.ndjson"), *peersCount)
+	memory := newBlocks(*peersCount * 3000)
 	names, rates := strings.Split(*peersNames, ","), map[string]float64{}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%d records, %s, outage %v\nround\tprogram\texact\trepeated\tevents/s\tCPU s per 100,000\tpeak RssAnon MB\tagainst syslog-ng\t\n", *peersCount, *peersTransport, *peersOutage)
@@ -72,7 +75,7 @@ func TestPeers(t *testing.T) {
 			if !ok {
 				t.Fatalf("-programs: there is no %q", name)
 			}
-			r := &peerRun{t: t, setup: peers.Setup{Dir: filepath.Join(base, "state"), Input: input}}
+			r := &peerRun{t: t, memory: memory, setup: peers.Setup{Dir: filepath.Join(base, "state"), Input: input}}
 			got := r.run(p)
 			rows = append(rows, row{name, got})
 			rates[name] = float64(got.events) / got.wall.Seconds()
@@ -120,8 +123,9 @@ func writePeerInput(t *testing.T, path string, count int) string {
 
 // peerRun is one turn of a program.
 type peerRun struct {
-	t     *testing.T
-	setup peers.Setup
+	t      *testing.T
+	memory *blocks
+	setup  peers.Setup
 }
 
 // peerResult is what a turn took and brought.
@@ -141,6 +145,9 @@ func (r *peerRun) run(p peer) (got peerResult) {
 	}
 	defer os.RemoveAll(r.setup.Dir)
 	receiver := newPeerReceiver(r)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what an earlier turn left
+	runtime.GC()
+	syscall.Sync()
 	if !*peersOutage {
 		receiver.listen()
 	}
