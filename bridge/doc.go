@@ -57,11 +57,12 @@
 // releases: then a note on disk, older than the first such release, says that the last MiB may be unread, and after an
 // unclean end or a crash it is read back from the buffer and sent again.
 //
-// The receiver has confirmed, and the release is not committed: the same, so these events are repeated. An event counts
-// as delivered when its release is on disk, never before. When releases cannot be stored, the worker keeps them, says so
-// and tries again; on a full disk the buffer gives up its reserve for them.
+// The receiver has confirmed, and the release is not stored: the same, so these events are repeated. An event counts as
+// delivered when its release is stored so that it outlives the process, never before; a loss of power before the next
+// commit, which comes within a second, repeats it. When releases cannot be stored, the worker keeps them, says so and
+// tries again; on a full disk the buffer gives up its reserve for them.
 //
-// The release is committed: on disk the record is retained, for replay and reconcile, until buffer.retain or until room
+// The release is stored: on disk the record is retained, for replay and reconcile, until buffer.retain or until room
 // is needed. Reconcile asks the APIs what they have and compares it with what is on disk; it is the check that nothing
 // of the above went wrong.
 //

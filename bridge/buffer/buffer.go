@@ -110,8 +110,9 @@ type Queue interface {
 	// Release.
 	Read(ctx context.Context, number uint64) (Record, error)
 
-	// Release marks records as delivered, in any order; when it returns without an error that is on disk. A record
-	// that was taken and not released is returned by Take after the queue is opened again.
+	// Release marks records as delivered, in any order; when it returns without an error that outlives the process, and
+	// within a second it outlives a loss of power, too. A record that was taken and not released is returned by Take
+	// after the queue is opened again.
 	Release(ctx context.Context, numbers []uint64) error
 
 	// Released returns the newest records that were released, oldest first: at most maxBytes of Raw, unless the newest

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// releases are records that are confirmed and wait to be released on disk. What comes while a commit is under way
-// gathers and shares the next one. The zero value is empty.
+// releases are records that are confirmed and wait to be released in the buffer. What comes while that is under way
+// gathers and is released together. The zero value is empty.
 type releases struct {
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -66,7 +66,7 @@ func (r *releases) end() {
 	r.wake()
 }
 
-// releaser stores releases, and counts them when they are on disk. It ends with w.release.
+// releaser stores releases, and counts them when that is done. It ends with w.release.
 func (w *Worker) releaser() {
 	var numbers []uint64
 	for items := w.release.take(); items != nil; items = w.release.take() {

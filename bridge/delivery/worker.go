@@ -85,7 +85,7 @@ type Worker struct {
 	pending []item      // of the batch at hand, not yet sent
 	block   []byte      // of a write; used again for the next
 	chunks  []item      // of a write
-	release releases    // what is confirmed and not on disk
+	release releases    // what is confirmed and not released
 
 	failover failover
 	spare    dialled   // the next connection, to the same address

@@ -32,6 +32,7 @@ type committer struct {
 	end      end     // of the log, as committed
 	unsaved  int     // records appended and released since positions were written into the log
 	reserve  reserve
+	progress progressFile
 	dropFrom position // before it nothing can be dropped
 	// dropFailed is how many bytes dropping was last asked for in vain, 0 when it was not. Until something is released
 	// or appended it need not be asked for as many again.
@@ -53,6 +54,9 @@ func (b *Buffer) run() {
 		select {
 		case r := <-b.requests:
 			group = b.gather(r)
+		case <-b.progress.due():
+			b.storeProgress()
+			continue
 		case <-tick.C:
 		case <-b.closing:
 			b.shutDown()
@@ -113,6 +117,10 @@ func (b *Buffer) serve(group []*request) {
 	}
 	if len(releases)+len(appends) == 0 {
 		b.wait(nil)
+		return
+	}
+	if len(appends) == 0 && b.putOff(releases) {
+		answer(releases, nil)
 		return
 	}
 	refused, err := b.commit(releases, appends, false)
@@ -221,7 +229,7 @@ func (b *Buffer) transact(p *plan, fill func() error) error {
 		b.dropFailed = p.dropFailed
 		return nil
 	case err == nil:
-		b.apply(p)
+		b.stored(p)
 		return nil
 	case tried:
 		// A commit that was reported as failed may have happened. What the index says now is what counts.
@@ -229,7 +237,7 @@ func (b *Buffer) transact(p *plan, fill func() error) error {
 		if readErr != nil {
 			b.break_(readErr)
 		} else if now.commits == p.end.commits {
-			b.apply(p)
+			b.stored(p)
 			return err
 		}
 	case errors.Is(err, errIndexDamaged):
@@ -255,7 +263,13 @@ func (b *Buffer) Broken() (<-chan struct{}, error) {
 	return b.broke, fmt.Errorf("%w: %w", errIndexDamaged, errBroken)
 }
 
-// apply makes memory follow a transaction that was committed.
+// stored: a plan was committed, and with it what was put off.
+func (b *Buffer) stored(p *plan) {
+	b.progress.committed()
+	b.apply(p)
+}
+
+// apply makes memory follow a plan that was carried out.
 func (b *Buffer) apply(p *plan) {
 	b.keys.applied(p.states)
 	b.end = p.end
@@ -360,7 +374,7 @@ func (b *Buffer) release() error {
 	if b.db != nil && b.broken == nil {
 		errs = append(errs, closeIndex(b.db))
 	}
-	errs = append(errs, b.quarantine.close())
+	errs = append(errs, b.progress.close(), b.quarantine.close())
 	if b.lock != nil {
 		errs = append(errs, b.lock.Close())
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -24,7 +25,8 @@ type world struct {
 	tried, acked int // batches appended: begun, and returned for
 	open         map[string]buffer.Queue
 	releasing    map[string]map[string]bool // by destination, keys whose release was begun
-	released     map[string]map[string]bool // and returned for
+	released     map[string]map[string]bool // and returned for: outlives the process
+	durable      map[string]map[string]bool // and a commit came after it: outlives a loss of power
 }
 
 const (
@@ -38,11 +40,29 @@ func newWorld(t *testing.T, dir string, f *faultfs.Disk) *world {
 	if f != nil {
 		f.Index = filepath.Join(dir, bufferName, indexName)
 	}
-	w := &world{t: t, dir: dir, f: f, releasing: map[string]map[string]bool{}, released: map[string]map[string]bool{}}
+	w := &world{t: t, dir: dir, f: f, releasing: map[string]map[string]bool{}, released: map[string]map[string]bool{}, durable: map[string]map[string]bool{}}
 	for _, d := range crashDestinations {
-		w.releasing[d], w.released[d] = map[string]bool{}, map[string]bool{}
+		w.releasing[d], w.released[d], w.durable[d] = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
 	return w
+}
+
+// committed: what was released until now is on disk.
+func (w *world) committed() {
+	for _, d := range crashDestinations {
+		maps.Copy(w.durable[d], w.released[d])
+	}
+}
+
+// powerLoss takes what is not on disk.
+func (w *world) powerLoss(random *rand.Rand) {
+	w.t.Helper()
+	if err := w.f.PowerLoss(random); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, d := range crashDestinations {
+		w.released[d] = maps.Clone(w.durable[d])
+	}
 }
 
 func crashBatch(n int) buffer.Batch {
@@ -87,6 +107,7 @@ func (w *world) use() (err error) {
 			return err
 		}
 		w.acked = n
+		w.committed()
 		for i, name := range crashDestinations {
 			// One destination is prompt, the other lags and releases out of order.
 			if n%(i*3+1) == 0 {
@@ -260,9 +281,7 @@ func TestEveryStepFails(t *testing.T) {
 						w.b.Close()
 					}
 					if way.losses > 0 {
-						if err := f.PowerLoss(rand.New(rand.NewPCG(uint64(loss), uint64(at)))); err != nil {
-							t.Fatal(err)
-						}
+						w.powerLoss(rand.New(rand.NewPCG(uint64(loss), uint64(at))))
 					}
 					w.check()
 				}
@@ -286,9 +305,7 @@ func TestCrashesInARow(t *testing.T) {
 				w.b.Close()
 			}
 			if random.IntN(3) > 0 {
-				if err := w.f.PowerLoss(random); err != nil {
-					t.Fatal(err)
-				}
+				w.powerLoss(random)
 			}
 			if lives > 500 {
 				t.Fatalf("seed %d: after %d lives %d batches are stored", seed, lives, w.acked)
@@ -319,6 +336,7 @@ func (w *world) resume() {
 		w.t.Fatalf("after %v: the checkpoint is %d, %d were returned for, %d tried; %+v", w.f, stored, w.acked, w.tried, r)
 	}
 	w.acked = stored
+	w.committed() // by the opening
 }
 
 // readOnce takes what is there, without waiting.

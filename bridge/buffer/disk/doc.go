@@ -5,6 +5,7 @@
 //	lock                   held while a process uses the directory; names it
 //	buffer/log/*.log       segments: the records as they came, in the order of their numbers (format.go)
 //	buffer/index.db        bbolt: end of the log, keys, checkpoints, positions of the destinations (index.go)
+//	buffer/progress        how far destinations have come since the last commit (progress.go)
 //	buffer/quarantine.db   records set aside, with their reasons
 //	buffer/reserve         a mebibyte of nothing, given up so that releases can be stored on a full disk
 //
@@ -26,7 +27,12 @@
 // moves the end of the log, the keys, the checkpoints and the positions. That transaction is the commit point. A
 // crash before it leaves frames behind the end of the log that the index knows; opening cuts them off, always, and so
 // does a commit that failed. A crash behind it leaves at most segment files that are needed no more; opening deletes
-// them. There is no other recovery.
+// them.
+//
+// Releases that come alone are written into the progress file, not synced, and are committed with the next Append, with
+// the sixteenth of them, or after a second. What was written outlives the process: opening takes it up, where it was
+// written on top of the very commit that the index ends with. A loss of power may take it, which costs repeats. There is
+// no other recovery.
 //
 // # Space
 //

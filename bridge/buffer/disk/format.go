@@ -62,6 +62,7 @@ const (
 
 	kindRecord    = 1
 	kindPositions = 2
+	kindProgress  = 3 // in the progress file alone
 
 	flagUpdate = 1
 	flagOld    = 2

@@ -79,6 +79,7 @@ func FuzzRows(f *testing.F) {
 		keys.Parse(b)
 		parseEnd(b)
 		parseQuarantined(bigEndian(1), b)
+		parseProgress(b)
 	})
 }
 

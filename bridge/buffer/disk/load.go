@@ -17,7 +17,7 @@ func (b *Buffer) load() error {
 	b.seed = b.id.seed()
 	b.segments, b.sourceNames = nil, nil
 	b.destinations, b.sourceIDs = map[string]*destination{}, map[string]int{}
-	return b.view(func(tx *bolt.Tx) (err error) {
+	err := b.view(func(tx *bolt.Tx) (err error) {
 		if b.end, err = parseEnd(tx.Bucket(bucketMeta).Get(keyEnd)); err != nil {
 			return err
 		}
@@ -63,6 +63,10 @@ func (b *Buffer) load() error {
 		}
 		return b.keys.load(tx)
 	})
+	if err != nil {
+		return err
+	}
+	return b.loadProgress()
 }
 
 // settleFiles makes the folder agree with the index: what is behind the committed end of a segment is cut off, and

@@ -50,6 +50,9 @@ func newPlan(b *Buffer) *plan {
 		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
 	}
 	clear(p.states)
+	for d := range b.progress.moved {
+		p.rows[d] = true
+	}
 	p.end.commits++
 	return p
 }

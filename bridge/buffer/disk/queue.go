@@ -65,6 +65,7 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 	b.want(d)
 	b.mu.Unlock()
 	p := newPlan(b)
+	delete(p.rows, old) // d takes its place
 	p.rows[d] = true
 	if err := b.transact(p, func() error { return nil }); err != nil {
 		return nil, err

@@ -41,6 +41,9 @@ func (b *Buffer) rebuild(path string, cause error) error {
 	}
 	b.report.Aside = aside
 	b.logger.Error("the buffer's index is rebuilt from the log", "cause", cause, "aside", aside)
+	if err := vfs.Remove(b.opts.FS, filepath.Join(b.dir, progressName)); err != nil { // of the index before
+		return err
+	}
 	made := path + ".new"
 	if err := vfs.Remove(vfs.System{}, made); err != nil {
 		return err
