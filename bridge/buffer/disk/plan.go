@@ -250,6 +250,12 @@ func (p *plan) sync(w *writer) error {
 	return err
 }
 
+// savedEvery is after how many records appended or released the positions are written into the log.
+const (
+	savedEvery = 4096
+	savedAlone = 16384 // the same, where nothing else is written into the log
+)
+
 // savePositions writes the destinations' positions into the log: at the beginning of a segment, and every so many
 // records. An index that has to be rebuilt has them from there.
 func (p *plan) savePositions() error {
@@ -280,82 +286,5 @@ func (p *plan) savePositions() error {
 	}
 	p.active().size += int64(len(frame))
 	p.w.buf = append(p.w.buf, frame...)
-	return nil
-}
-
-// syncLog makes all frames durable, and the folder's entries of new segments.
-func (p *plan) syncLog() error {
-	if !p.wrote {
-		return nil
-	}
-	if err := p.sync(p.w); err != nil {
-		return err
-	}
-	if len(p.created) > 0 {
-		return p.b.opts.FS.SyncDir(p.b.logDir)
-	}
-	return nil
-}
-
-// put writes the plan into the index.
-func (p *plan) put() error {
-	for i, name := range p.sources {
-		if err := p.end.put(p.tx, bucketSources, bigEndian(uint64(len(p.b.sourceNames)+i)), []byte(name)); err != nil {
-			return err
-		}
-	}
-	for source, checkpoint := range p.checkpoints {
-		if err := p.end.put(p.tx, bucketCheckpoints, []byte(source), checkpoint); err != nil {
-			return err
-		}
-	}
-	if err := p.b.keys.put(p.tx, p.states); err != nil {
-		return err
-	}
-	if err := p.putSegments(); err != nil {
-		return err
-	}
-	if err := p.putDestinations(); err != nil {
-		return err
-	}
-	return p.tx.Bucket(bucketMeta).Put(keyEnd, p.end.row())
-}
-
-func (p *plan) putSegments() error {
-	for id, s := range p.changed {
-		if err := p.end.put(p.tx, bucketSegments, bigEndian(id), s.row()); err != nil {
-			return err
-		}
-	}
-	for _, s := range p.added {
-		if err := p.end.put(p.tx, bucketSegments, bigEndian(s.id), s.row()); err != nil {
-			return err
-		}
-	}
-	for _, id := range p.removed {
-		if err := p.end.delete(p.tx, bucketSegments, bigEndian(id)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *plan) putDestinations() error {
-	p.b.mu.Lock()
-	defer p.b.mu.Unlock()
-	for d := range p.rows {
-		p.of(d)
-	}
-	for d, progress := range p.progress {
-		progress.dropped = d.progress.dropped + p.dropped[d]
-		if err := p.end.put(p.tx, bucketDestinations, []byte(d.name), d.row(progress, d.resume(progress))); err != nil {
-			return err
-		}
-	}
-	for _, name := range p.forget {
-		if err := p.end.delete(p.tx, bucketDestinations, []byte(name)); err != nil {
-			return err
-		}
-	}
 	return nil
 }

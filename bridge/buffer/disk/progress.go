@@ -15,11 +15,10 @@ import (
 // A release that comes alone is not committed at once: a commit costs two syncs, and what is lost of it costs repeats
 // alone. It is written into the progress file, and the next commit, of an append most often, stores it in the index.
 const (
-	progressName  = "progress"
-	putOffMost    = 16 // releases,
-	putOffBytes   = 256 << 10
-	putOffFor     = time.Second // and so long, until they are committed by themselves
-	progressLimit = 2 * putOffBytes
+	progressName = "progress"
+	putOffMost   = 16          // releases,
+	putOffBytes  = 256 << 10   // of the file,
+	putOffFor    = time.Second // and so long, until they are committed by themselves
 )
 
 // progressFile holds how far destinations have come since the index was committed. It is written and not synced: what
@@ -111,8 +110,12 @@ func (b *Buffer) putOff(releases []*request) bool {
 		f.buf = appendProgress(f.buf, b.seed, b.end.commits, d.name, d.row(progress, d.resume(progress)))
 	}
 	b.mu.Unlock()
-	if f.at+int64(len(f.buf)) > putOffBytes || f.write(b.opts.FS, f.buf) != nil {
+	if f.at+int64(len(f.buf)) > putOffBytes {
+		f.buf = nil // rows are seldom so long
 		return false
+	}
+	if f.write(b.opts.FS, f.buf) != nil {
+		return false // the commit will say what is wrong
 	}
 	for d := range p.progress {
 		f.moved[d] = true
@@ -123,7 +126,11 @@ func (b *Buffer) putOff(releases []*request) bool {
 
 // storeProgress commits what was put off. Where that fails it is tried again: nobody waits for it.
 func (b *Buffer) storeProgress() {
-	if _, err := b.commit(nil, nil, true); err != nil {
+	_, err := b.commit(nil, nil, true)
+	if isFull(err) && b.reserve.give() {
+		_, err = b.commit(nil, nil, true)
+	}
+	if err != nil && b.broken == nil {
 		b.progress.timer = time.NewTimer(putOffFor)
 	}
 }
@@ -131,7 +138,7 @@ func (b *Buffer) storeProgress() {
 // loadProgress takes up what the progress file has on top of the index.
 func (b *Buffer) loadProgress() error {
 	b.progress.init(b.dir)
-	content, err := readFile(b.opts.FS, b.progress.path, progressLimit)
+	content, err := readFile(b.opts.FS, b.progress.path, putOffBytes)
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +17,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
+	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
 )
 
 // released has a queue deliver so many of the records it takes next, each by a release of its own.
@@ -153,6 +157,49 @@ func TestPutOffIsCommitted(t *testing.T) {
 					t.Error("it does not close")
 				}
 			})
+		})
+	}
+}
+
+// TestFaultsOfPutOff: a commit for what was put off that fails is tried again, whether it had happened or not; on a full
+// disk with the reserve. Nobody waits for it.
+func TestFaultsOfPutOff(t *testing.T) {
+	for name, fault := range map[string]struct {
+		times int
+		do    func(commit func() error) error
+	}{
+		"did not happen":                      {2, func(func() error) error { return faultfs.ErrFault }},
+		"happened and was reported as failed": {1, func(commit func() error) error { return errors.Join(commit(), faultfs.ErrFault) }},
+		"no space":                            {3, func(func() error) error { return syscall.ENOSPC }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var faults atomic.Int32
+			o := Options{Dir: t.TempDir(), Simulated: true, Now: func() time.Time { return stateNow }}
+			failing := o
+			failing.Transaction = func(commit func() error) error {
+				if faults.Add(-1) >= 0 {
+					return fault.do(commit)
+				}
+				return commit()
+			}
+			synctest.Test(t, func(t *testing.T) {
+				b := open(t, failing)
+				q := openQueue(t, b, "d")
+				appendNumbered(t, b, 0, 30)
+				released(t, q, 3)
+				faults.Store(int32(fault.times))
+				<-time.After(5 * putOffFor)
+				if low := committedLow(t, b, "d"); low != 3 || faults.Load() > 0 {
+					t.Errorf("%d are committed, %d faults were not met", low, faults.Load())
+				}
+				released(t, q, 2)
+				if err := b.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			if n := left(t, o, whole); n != 25 {
+				t.Errorf("%d are left", n)
+			}
 		})
 	}
 }
