@@ -29,9 +29,10 @@ func reloading(t *testing.T, dir string) *world {
 	return w
 }
 
-// settle lets what appeared be pulled, delivered and released, and everything come to rest.
+// settle lets what appeared be pulled, delivered and released, and everything come to rest. A release that comes at the
+// end of the hour is committed within a second.
 func (w *world) settle() {
-	w.pass(time.Hour)
+	w.pass(time.Hour + 3*time.Second)
 	synctest.Wait()
 }
 
