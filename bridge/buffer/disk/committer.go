@@ -113,6 +113,7 @@ func (b *Buffer) serve(group []*request) {
 		return
 	}
 	if len(appends) == 0 && b.putOff(releases) {
+		b.wait(nil)
 		answer(releases, nil)
 		return
 	}
