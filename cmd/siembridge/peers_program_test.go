@@ -26,7 +26,18 @@ func (r *peerRun) peer(p peers.Program) *exec.Cmd {
 	return cmd
 }
 
-func (r *peerRun) bridge(confirm string) *exec.Cmd {
+// sameMapping is the table of siembridge that has the attributes of mapping.json.
+const sameMapping = "testdata/peers/mapping.toml"
+
+// bridge returns a turn's command for siembridge, with its own table or another.
+func (r *peerRun) bridge(confirm, mapping string) *exec.Cmd {
+	if mapping != "" {
+		path, err := filepath.Abs(mapping)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		mapping = fmt.Sprintf("mapping_file = %q\n", path)
+	}
 	secure := ""
 	if r.setup.CA != "" {
 		secure = fmt.Sprintf("[destination.tls]\nca_file = %q\nserver_name = \"localhost\"\n", r.setup.CA)
@@ -47,7 +58,7 @@ framing = "newline"
 address = "127.0.0.1:%s"
 transport = %q
 confirm = %q
-%s`, r.in("state"), r.setup.Port, *peersTransport, confirm, secure)
+%s%s`, r.in("state"), r.setup.Port, *peersTransport, confirm, mapping, secure)
 	path := r.in("siembridge.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -318,6 +319,32 @@ func mappedFields(record peerRecord, e *parse.Event) string {
 
 // ownFields holds an event against the slots of siembridge's table, its time and its severity.
 func ownFields(record peerRecord, e *parse.Event) string {
+	if lack := ownHeader(record, e); lack != "" {
+		return lack
+	}
+	return sameFields(own, record, e)
+}
+
+// sameAttributes holds an event of siembridge against mapping.json.
+func sameAttributes(record peerRecord, e *parse.Event) string {
+	if lack := ownHeader(record, e); lack != "" {
+		return lack
+	}
+	if e.EventID != record["Category"] {
+		return "the header differs"
+	}
+	return sameFields(mappedButTime, record, e)
+}
+
+// mappedButTime is mapping.json without rt, which siembridge writes in milliseconds.
+var mappedButTime = func() map[string]string {
+	m := maps.Clone(mapped.Ext)
+	delete(m, "rt")
+	return m
+}()
+
+// ownHeader holds name, severity and time of an event against a record.
+func ownHeader(record peerRecord, e *parse.Event) string {
 	if e.Name != record["AlertTitle"] || e.Severity != map[string]string{"High": "8", "Medium": "6", "Low": "3", "Informational": "1"}[record["Severity"]] {
 		return fmt.Sprintf("the header differs: %q, severity %s of %s", e.Name, e.Severity, record["Severity"])
 	}
@@ -325,7 +352,7 @@ func ownFields(record peerRecord, e *parse.Event) string {
 	if err != nil || e.Get("rt") != strconv.FormatInt(when.UnixMilli(), 10) {
 		return "rt differs"
 	}
-	return sameFields(own, record, e)
+	return ""
 }
 
 func sameFields(table map[string]string, record peerRecord, e *parse.Event) string {

@@ -25,7 +25,7 @@ import (
 var (
 	peersCount     = flag.Int("count", 200_000, "records that each program is given")
 	peersRounds    = flag.Int("rounds", 1, "turns that each program gets")
-	peersNames     = flag.String("programs", "siembridge,siembridge-ack,syslog-ng,rsyslog-disk,rsyslog-assisted,script", "programs to compare, separated by commas")
+	peersNames     = flag.String("programs", "siembridge,siembridge-ack,siembridge-same,syslog-ng,rsyslog-disk,rsyslog-assisted,script", "programs to compare, separated by commas")
 	peersTransport = flag.String("transport", "tcp", "tcp or tls")
 	peersOutage    = flag.Bool("outage", false, "the receiver is away until everything is buffered; only the drain counts")
 	peersDir       = flag.String("dir", "", "folder for queues and input; default: the system's for temporary files")
@@ -38,11 +38,13 @@ type peer struct {
 	ends    bool // by itself, when all is sent
 }
 
-// compared are siembridge in its two ways of confirming, and what bench compares it with.
+// compared are siembridge in its two ways of confirming and with the attributes of the others' mapping alone, and what
+// bench compares it with.
 var compared = func() map[string]peer {
 	all := map[string]peer{
-		"siembridge":     {func(r *peerRun) *exec.Cmd { return r.bridge("close") }, ownFields, true},
-		"siembridge-ack": {func(r *peerRun) *exec.Cmd { return r.bridge("ack") }, ownFields, true},
+		"siembridge":      {func(r *peerRun) *exec.Cmd { return r.bridge("close", "") }, ownFields, true},
+		"siembridge-ack":  {func(r *peerRun) *exec.Cmd { return r.bridge("ack", "") }, ownFields, true},
+		"siembridge-same": {func(r *peerRun) *exec.Cmd { return r.bridge("close", sameMapping) }, sameAttributes, true},
 	}
 	for _, p := range peers.Programs {
 		all[p.Name] = peer{func(r *peerRun) *exec.Cmd { return r.peer(p) }, mappedFields, p.Ends}
