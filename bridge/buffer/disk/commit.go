@@ -158,7 +158,7 @@ func (p *plan) putDestinations() error {
 	}
 	for d, progress := range p.progress {
 		progress.dropped = d.progress.dropped + p.dropped[d]
-		if err := p.end.put(p.tx, bucketDestinations, []byte(d.name), d.row(progress, d.resume(progress))); err != nil {
+		if err := p.end.put(p.tx, bucketDestinations, []byte(d.name), d.row(progress, d.resume(progress, p.next[d]))); err != nil {
 			return err
 		}
 	}

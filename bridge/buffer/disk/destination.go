@@ -13,6 +13,10 @@ type position struct {
 	offset  int64
 }
 
+func (p position) before(q position) bool {
+	return p.segment < q.segment || p.segment == q.segment && p.offset < q.offset
+}
+
 // settlement is one record that a destination needs no more.
 type settlement struct {
 	number  uint64

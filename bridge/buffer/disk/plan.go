@@ -33,6 +33,7 @@ type plan struct {
 	checkpoints map[string][]byte
 
 	progress    map[*destination]*progress // copies of those that move
+	next        map[*destination]position  // where their queues read on when the copies were made
 	settlements map[*destination][]settlement
 	dropped     map[*destination]uint64
 	rows        map[*destination]bool // whose row is written although nothing moved
@@ -46,7 +47,7 @@ func newPlan(b *Buffer) *plan {
 	p := &plan{
 		b: b, end: b.end, w: b.w, unsaved: b.unsaved, dropFailed: b.dropFailed,
 		changed: map[uint64]*segment{}, states: b.states, checkpoints: map[string][]byte{},
-		progress: map[*destination]*progress{}, settlements: map[*destination][]settlement{},
+		progress: map[*destination]*progress{}, next: map[*destination]position{}, settlements: map[*destination][]settlement{},
 		dropped: map[*destination]uint64{}, rows: map[*destination]bool{},
 	}
 	clear(p.states)
@@ -93,7 +94,7 @@ func (p *plan) of(d *destination) *progress {
 	c := p.progress[d]
 	if c == nil {
 		c = d.progress.clone()
-		p.progress[d] = c
+		p.progress[d], p.next[d] = c, d.next()
 	}
 	return c
 }

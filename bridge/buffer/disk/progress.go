@@ -107,7 +107,7 @@ func (b *Buffer) putOff(releases []*request) bool {
 	f.buf = f.buf[:0]
 	b.mu.Lock()
 	for d, progress := range p.progress {
-		f.buf = appendProgress(f.buf, b.seed, b.end.commits, d.name, d.row(progress, d.resume(progress)))
+		f.buf = appendProgress(f.buf, b.seed, b.end.commits, d.name, d.row(progress, d.resume(progress, p.next[d])))
 	}
 	b.mu.Unlock()
 	if f.at+int64(len(f.buf)) > putOffBytes {

@@ -58,7 +58,7 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 		name: spec.Name, sources: slices.Clone(spec.Sources), overflow: spec.Overflow, closed: noTime,
 	}
 	if old != nil {
-		d.progress, d.start = old.progress, old.resume(old.progress)
+		d.progress, d.start = old.progress, old.resume(old.progress, old.next())
 	} else {
 		d.progress, d.start = b.behindAll()
 	}
@@ -76,7 +76,7 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 	q := &Queue{b: b, d: d, wake: make(chan struct{}, 1)}
 	if old != nil {
 		// Until now the old queue may have passed over records.
-		d.start = old.resume(old.progress)
+		d.start = old.resume(old.progress, old.next())
 		if old.queue != nil {
 			old.queue.closed = true
 			old.queue.notify()
@@ -143,7 +143,7 @@ func (b *Buffer) closeQueues(open []*destination, save bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range open {
-		d.start = d.resume(d.progress)
+		d.start = d.resume(d.progress, d.next())
 		d.queue.closed = true
 		d.queue.notify()
 		d.queue = nil
@@ -152,17 +152,29 @@ func (b *Buffer) closeQueues(open []*destination, save bool) error {
 	return err
 }
 
-// resume returns a place at or before the first record that is not settled in p. b.mu is held.
-func (d *destination) resume(p *progress) position {
+// next is where its queue reads on. b.mu is held.
+func (d *destination) next() position {
 	if d.queue == nil {
 		return d.start
 	}
+	return d.queue.next
+}
+
+// resume returns a place at or before the first record that is not settled in p, which says nothing of what was read
+// from next on. b.mu is held.
+func (d *destination) resume(p *progress, next position) position {
+	if d.queue == nil {
+		return next
+	}
 	for _, t := range d.queue.flight {
+		if !t.at.before(next) {
+			break
+		}
 		if !p.contains(t.number) {
 			return t.at
 		}
 	}
-	return d.queue.next
+	return next
 }
 
 // notify wakes Take.
