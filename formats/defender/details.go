@@ -1,10 +1,11 @@
 package defender
 
 import (
-	"bytes"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/siembridge/siembridge/formats"
 )
@@ -112,18 +113,26 @@ func (l *lister) member(name string, value []byte) {
 	l.value(l.met.member(&l.met.record, []byte(name)), value)
 }
 
-// value lists a JSON value that is valid but for its UTF-8.
+// value lists a JSON value that is valid but for its texts: what the scanner refuses is listed as the JSON library writes
+// it.
 func (l *lister) value(p *property, raw []byte) {
 	if raw == nil {
 		return
 	}
-	if l.b = raw; !utf8.Valid(raw) {
-		l.b = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
+	record, listed, size := l.s.b, len(l.to), l.size
+	if l.from(p, raw) == refused {
+		l.to, l.size = l.to[:listed], size
+		if tidy, err := jsontext.AppendFormat(nil, raw, tolerant); err == nil {
+			l.from(p, tidy)
+		}
 	}
-	record := l.s.b
-	l.s.b, l.s.depth, l.depth = l.b, 0, 0
-	l.walk(p, blank(l.b, 0))
 	l.s.b = record
+}
+
+// from lists the value that raw is, and returns the index behind it.
+func (l *lister) from(p *property, raw []byte) int {
+	l.b, l.s.b, l.s.depth, l.depth = raw, raw, 0, 0
+	return l.walk(p, blank(raw, 0))
 }
 
 // walk lists the value that begins at i and returns the index behind it.
@@ -154,11 +163,15 @@ func (l *lister) object(of *property, i int) int {
 		if p != nil && begins(l.b, i, p.opening) {
 			i = blank(l.b, i+len(p.opening))
 		} else {
-			start, end, value := memberName(l.b, i)
+			start, end, value, escaped := memberName(l.b, i)
 			if value < 0 {
 				return refused
 			}
-			if p, i = l.met.member(of, l.b[start:end]), value; p.opening != "" {
+			name := l.b[start:end]
+			if escaped {
+				name = l.s.texts.unescape(name)
+			}
+			if p, i = l.met.member(of, name), value; p.opening != "" {
 				*place = p
 			}
 		}

@@ -37,6 +37,10 @@ func TestDetails(t *testing.T) {
 			[]string{"device.vmMetadata.cloudProvider: Azure", "device.new: 1", "ip.new: 3"}, nil},
 		{"what only the library reads", "graph-alerts", "{\"id\":\"a\",\"n\\u0065w\":\"\xff\",\"evidence\":[{\"@odata.type\":\"x.nicEvidence\",\"macAddress\":\"\xff\"}]}",
 			[]string{"nic.macAddress: \uFFFD"}, []string{"new: \uFFFD"}},
+		{"names with escapes", "graph-alerts", `{"id":"a","customDetails":{"Gr\u00f6\u00dfe":["1"],"\"":{"\\":2},"Host":["h1",{"\/":3}]},"evidence":[{"@odata.type":"x.nicEvidence","mac\u0041ddress":"m","new":{"\t":[4]},"last":5}]}`,
+			[]string{"nic.macAddress: m", "nic.new.\t: 4", "nic.last: 5"}, []string{"customDetails.Größe: 1", "customDetails.\".\\: 2", "customDetails.Host: h1", "customDetails.Host./: 3"}},
+		{"half a character", "graph-alerts", `{"id":"a","customDetails":{"A":"\ud83d","\udc00":1,"Host":["\ud83d","h1"]},"evidence":[{"@odata.type":"x.nicEvidence","a":1,"text":"cut \ud83d","last":5}]}`,
+			[]string{"nic.a: 1", "nic.text: cut \uFFFD", "nic.last: 5"}, []string{"customDetails.A: \uFFFD", "customDetails.\uFFFD: 1", "customDetails.Host: \uFFFD, h1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var d formats.Detection
@@ -50,6 +54,27 @@ func TestDetails(t *testing.T) {
 				t.Errorf("alert (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A name that holds what ends another is not met again where that other stands.
+func TestDetailsOfNamesWithQuotes(t *testing.T) {
+	var decoder Decoder
+	for _, c := range []struct {
+		record string
+		want   []string
+	}{
+		{`{"id":"a","new":{"x\":1,\"y":2,"b\\":3}}`, []string{`new.x":1,"y: 2`, `new.b\: 3`}},
+		{`{"id":"a","new":{"x":1,"y":2,"b":3}}`, []string{"new.x: 1", "new.y: 2", "new.b: 3"}},
+		{`{"id":"a","new":{"x":1,"y":2,"b\":":3}}`, []string{"new.x: 1", "new.y: 2", `new.b":: 3`}},
+	} {
+		var d formats.Detection
+		if _, err := decoder.Decode(GraphAlerts, []byte(c.record), &d); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, d.AlertDetails); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.record, diff)
+		}
 	}
 }
 

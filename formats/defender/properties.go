@@ -1,10 +1,12 @@
 package defender
 
+import "bytes"
+
 // property is a property of evidence, or of the record itself, that was met before. Records have their members in one
 // order: each leads to the one that followed it the last time, which is then known by how it begins.
 type property struct {
 	name    string
-	opening string    // the name as it stands in a record, with its colon; "": the property is not kept
+	opening string    // the name as it stands in a record without escapes, with its colon; "": the property is not kept
 	of      *property // whose object it is in; nil: it is a root
 	by      *heldBy   // nil: nothing holds it
 
@@ -41,7 +43,7 @@ func (k *properties) member(of *property, name []byte) *property {
 	if of.by != nil {
 		p.by = of.by.members[p.name]
 	}
-	if k.count < maxProperties && len(name) <= maxPropertyName && (of.opening != "" || of.of == nil) {
+	if k.count < maxProperties && len(name) <= maxPropertyName && (of.opening != "" || of.of == nil) && !bytes.ContainsAny(name, `"\`) {
 		if of.members == nil {
 			of.members = map[string]*property{}
 		}

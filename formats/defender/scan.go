@@ -8,7 +8,7 @@ import (
 )
 
 // refused is what the scanner returns in place of an index for a text that it leaves to the JSON library: what is no
-// JSON, and what is rare (invalid UTF-8, names with escapes, deep nesting).
+// JSON, and what is rare (invalid UTF-8, half a surrogate pair, deep nesting).
 const refused = -1
 
 // maxDepth is how deep objects and lists are followed.
@@ -184,7 +184,7 @@ func skipNested(b []byte, i, depth int) int {
 	}
 	for {
 		if closing == '}' {
-			if _, _, i = memberName(b, i); i < 0 {
+			if _, _, i, _ = memberName(b, i); i < 0 {
 				return refused
 			}
 		}
@@ -202,20 +202,21 @@ func skipNested(b []byte, i, depth int) int {
 	}
 }
 
-// memberName returns where the name that begins at i stands without its quotes, and the index of the member's value.
-func memberName(b []byte, i int) (start, end, value int) {
+// memberName returns where the name that begins at i stands without its quotes, the index of the member's value, and
+// whether the name has escapes.
+func memberName(b []byte, i int) (start, end, value int, escaped bool) {
 	if at(b, i) != '"' {
-		return 0, 0, refused
+		return 0, 0, refused, false
 	}
 	start = i + 1
-	end, escaped := stringEnd(b, start)
-	if end < 0 || escaped {
-		return 0, 0, refused
+	end, escaped = stringEnd(b, start)
+	if end < 0 {
+		return 0, 0, refused, false
 	}
 	if i = blank(b, end+1); at(b, i) != ':' {
-		return 0, 0, refused
+		return 0, 0, refused, false
 	}
-	return start, end, blank(b, i+1)
+	return start, end, blank(b, i+1), escaped
 }
 
 // literalEnd returns the index behind the number, true, false or null that begins at i.

@@ -65,6 +65,7 @@ var scannerSeeds = []string{
 	`{"mitreTechniques":["a",null,"null",1,{},[],"b"],"systemTags":"one","categories":{}}`,
 	`{"evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","loggedOnUsers":[{"userName":"\u0061","extra":[[[{"x":0}]]]}],"host":{"host":{}}},null,4]}`,
 	`{"a":01}`, `{"a":1.}`, `{"a":-}`, `{"a":1e}`, `{"a":tru}`, `{"a":"\x"}`, `{"a":"\ud800"}`, "{\"a\":\"\x01\"}", "{\"id\":\"\xff\"}", `{"id":"a"`, `{"id":"a",}`, `{"id":"a"}x`, `{"i\u0064":"a"}`, `[]`, `null`,
+	`{"\u0069d":"a","id\u0000":"b","ti\"tle":{"\u00e9":[{"a\/":1}]},"evidence":[{"ipAddress":"a","\u0069pAddress":"b","\n":{"\\":{}}}]}`,
 	`{"fileDetails":{"sha1":"x"},"userAccount":{"accountName":"a"},"displayName":"outer","domainName":"d"}`,
 }
 

@@ -172,12 +172,16 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 		if f != nil && begins(b, i, f.opening) {
 			i = blank(b, i+len(f.opening))
 		} else {
-			start, end, value := memberName(b, i)
+			start, end, value, escaped := memberName(b, i)
 			if value < 0 {
 				return refused
 			}
-			if f, i = of.find(b[start:end]), value; f == nil {
-				i = s.pass(start, end, value)
+			name := b[start:end]
+			if escaped {
+				name = s.texts.unescape(name)
+			}
+			if f, i = of.find(name), value; f == nil {
+				i = s.pass(name, value)
 			} else {
 				s.follow[last] = f
 			}
@@ -214,16 +218,16 @@ func (s *scanner) object(i int, of *shape, p unsafe.Pointer) int {
 }
 
 // pass passes over a member that the struct has no field for, and keeps it when it is the record's.
-func (s *scanner) pass(start, end, value int) int {
+func (s *scanner) pass(name []byte, value int) int {
 	i := skip(s.b, value, s.depth)
 	switch {
 	case s.depth > 1 || i < 0:
 	case !s.whole:
-		if of, ok := signs[string(s.b[start:end])]; ok {
+		if of, ok := signs[string(name)]; ok {
 			s.look(value, of)
 		}
 	case len(s.unknown) < maxUnknown:
-		s.unknown = append(s.unknown, member{unsafe.String(&s.b[start-1], end-start+1)[1:], s.b[value:i:i]})
+		s.unknown = append(s.unknown, member{unsafe.String(unsafe.SliceData(name), len(name)), s.b[value:i:i]})
 	}
 	return i
 }
