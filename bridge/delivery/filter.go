@@ -25,7 +25,18 @@ type Filter struct {
 
 // clone returns a filter for another goroutine.
 func (f *Filter) clone() *Filter {
-	return &Filter{program: f.program, used: f.used, env: maps.Clone(f.env)}
+	return &Filter{program: f.program, used: f.used, env: cloneEnv(f.env)}
+}
+
+// cloneEnv clones groups, too, since set writes into them.
+func cloneEnv(env map[string]any) map[string]any {
+	env = maps.Clone(env)
+	for name, v := range env {
+		if group, ok := v.(map[string]any); ok {
+			env[name] = cloneEnv(group)
+		}
+	}
+	return env
 }
 
 // severityNames are the words that a filter compares severity with.

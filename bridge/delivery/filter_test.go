@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/siembridge/siembridge/formats"
@@ -78,4 +80,27 @@ func TestFilterMistakesNameTheColumn(t *testing.T) {
 			t.Errorf("%s: %v", expression, err)
 		}
 	}
+}
+
+// TestFilterOfEachGoroutine: each taker's filter sees the record at hand and no other's, members of groups included.
+func TestFilterOfEachGoroutine(t *testing.T) {
+	f, err := NewFilter(`device.name == "ws-1" && severity >= medium`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := []bool{true, false}
+	var takers sync.WaitGroup
+	for i, want := range kept {
+		own := f.clone()
+		d := &formats.Detection{Severity: formats.SeverityHigh, Device: formats.Device{Name: fmt.Sprint("ws-", i+1)}}
+		takers.Go(func() {
+			for range 1000 {
+				if own.Keep(d) != want {
+					t.Errorf("%s: kept %v", d.Device.Name, !want)
+					return
+				}
+			}
+		})
+	}
+	takers.Wait()
 }
