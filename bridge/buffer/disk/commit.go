@@ -156,8 +156,12 @@ func (p *plan) putDestinations() error {
 	for d := range p.rows {
 		p.of(d)
 	}
+	removed := p.deleted()
 	for d, progress := range p.progress {
 		progress.dropped = d.progress.dropped + p.dropped[d]
+		for _, s := range removed {
+			progress.gone(s)
+		}
 		if err := p.end.put(p.tx, bucketDestinations, []byte(d.name), d.row(progress, d.resume(progress, p.next[d]))); err != nil {
 			return err
 		}
@@ -168,6 +172,16 @@ func (p *plan) putDestinations() error {
 		}
 	}
 	return nil
+}
+
+// deleted returns the segments that are removed. b.mu is held.
+func (p *plan) deleted() (segments []*segment) {
+	for _, s := range p.b.segments {
+		if slices.Contains(p.removed, s.id) {
+			segments = append(segments, s)
+		}
+	}
+	return segments
 }
 
 // break_ notes that the index cannot be used any more, for this process and, so that it is rebuilt, for the next.
@@ -219,6 +233,7 @@ func (b *Buffer) apply(p *plan) {
 			b.segments[i] = changed
 		}
 	}
+	removed := p.deleted()
 	b.segments = append(b.segments, p.added...)
 	b.segments = slices.DeleteFunc(b.segments, func(s *segment) bool { return slices.Contains(p.removed, s.id) })
 	for d, settlements := range p.settlements {
@@ -230,6 +245,9 @@ func (b *Buffer) apply(p *plan) {
 	for _, d := range b.destinations {
 		if len(p.sources) > 0 {
 			b.want(d)
+		}
+		for _, s := range removed {
+			d.progress.gone(s)
 		}
 		d.progress.prune(b.segments)
 		if d.queue != nil {

@@ -59,8 +59,33 @@ func (p *progress) settle(s settlement) bool {
 	return true
 }
 
-// prune forgets the tallies of segments that are settled as a whole or gone.
+// gone settles the numbers of a segment that is deleted, since nobody needs it. What was not settled in it was not
+// wanted; behind records that were dropped it counts as dropped, too, so that these stay one interval.
+func (p *progress) gone(s *segment) {
+	if s.first == 0 {
+		return
+	}
+	for _, gap := range p.gaps(s.first, s.last) {
+		if gap.first > 1 && p.missed.contains(gap.first-1) {
+			p.missed.add(gap.first, gap.last)
+		}
+	}
+	p.add(s.first, s.last)
+}
+
+// maxMissed bounds the intervals that are remembered of dropped records which are not in the log any more; older ones
+// count as released.
+const maxMissed = 1000
+
+// prune forgets the tallies of segments that are settled as a whole or gone, and what was dropped long ago.
 func (p *progress) prune(segments []*segment) {
+	if over := len(p.missed.above) - maxMissed; over > 0 && len(segments) > 0 {
+		old := 0
+		for old < over && p.missed.above[old].last < segments[0].first {
+			old++
+		}
+		p.missed.above = slices.Delete(p.missed.above, 0, old)
+	}
 	for id := range p.tallies {
 		i, found := slices.BinarySearchFunc(segments, id, func(s *segment, id uint64) int { return compare(s.id, id) })
 		if !found || segments[i].last <= p.low && i < len(segments)-1 {
