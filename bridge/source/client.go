@@ -121,18 +121,22 @@ func (c *client) once(ctx context.Context, address, token string, found func(def
 	}
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
-		return got, c.api.statusError(resp.StatusCode, resp.Header, body, got.date)
+		return got, c.api.statusError(resp.StatusCode, resp.Header, []byte(without(token, string(body))), got.date)
 	}
 	body := &boundedReader{r: resp.Body, left: c.body}
 	page, _, err := defender.SplitFrom(defender.API(c.api.name), body, defender.Place{}, func(f defender.Found) error {
-		if f.Record == nil { // it is counted
+		switch {
+		case f.Record == nil: // it is counted
 			return nil
+		case f.Behind.Within == "" && f.Behind.Offset > 0:
+			// An object without a list of records is no record of its own here: the window would count as read.
+			return defender.ErrNotPage
 		}
 		return found(f)
 	})
 	got.rows, got.next = page.Records, page.NextLink
 	if err != nil {
-		return got, c.bodyError(ctx, err, body)
+		return got, c.bodyError(ctx, err, body, token)
 	}
 	if page.TooLarge > 0 { // it ends up as a hole of its own, where the operator sees it
 		return got, &Error{Reason: ReasonResponse, Message: fmt.Sprintf("a record is larger than %d MiB", defender.MaxRecord>>20),
@@ -141,8 +145,8 @@ func (c *client) once(ctx context.Context, address, token string, found func(def
 	return got, nil
 }
 
-// bodyError judges what went wrong while a body was read.
-func (c *client) bodyError(ctx context.Context, err error, body *boundedReader) error {
+// bodyError judges what went wrong while a body was read. token is what asked for it.
+func (c *client) bodyError(ctx context.Context, err error, body *boundedReader, token string) error {
 	var api *defender.APIError
 	var stored *storeError
 	switch {
@@ -153,12 +157,12 @@ func (c *client) bodyError(ctx context.Context, err error, body *boundedReader) 
 	case body.err != nil && !errors.Is(body.err, io.EOF):
 		return c.networkError(ctx, body.err)
 	case errors.As(err, &api):
-		return &Error{Reason: ReasonPermission, Slow: true, Message: "the API answered with an error instead of records (" + oneLine(api.Error(), 300) + ")",
+		return &Error{Reason: ReasonPermission, Slow: true, Message: "the API answered with an error instead of records (" + oneLine(without(token, api.Error()), 300) + ")",
 			Remedy: "the app needs " + c.api.permission + " (" + c.api.grant + ")", cause: err}
 	case errors.Is(err, defender.ErrTruncated):
 		return &Error{Reason: ReasonResponse, Message: "the answer was cut short", Remedy: "it is asked again", cause: err}
 	case errors.Is(err, defender.ErrNotPage):
-		return &Error{Reason: ReasonResponse, Message: "the answer is not JSON (a proxy or a sign-in page?)", Remedy: "it is asked again; check proxy and endpoint if it stays so", cause: err}
+		return &Error{Reason: ReasonResponse, Message: "the answer is not JSON, or not a page of records (a proxy or a sign-in page?)", Remedy: "it is asked again; check proxy and endpoint if it stays so", cause: err}
 	}
 	return &Error{Reason: ReasonResponse, Message: err.Error(), Remedy: "it is asked again", cause: err}
 }

@@ -76,6 +76,7 @@ func TestManners(t *testing.T) {
 		"given up by the transport":  {refuseInTime, 500 * time.Millisecond, 2 * time.Second, 1, "does not answer in time"},
 		"no answer at all":           {hang, bodyTimeout, bodyTimeout + 2*time.Second, 1, ""},
 		"HTML for JSON":              {respond(200, "<html>Sign in</html>"), 500 * time.Millisecond, 2 * time.Second, 1, "not JSON"},
+		"no page":                    {respond(200, `{"status":"maintenance"}`), 500 * time.Millisecond, 2 * time.Second, 1, "not a page of records"},
 		"cut short":                  {respond(200, `{"value":[{"id":"a"},{"i`), 500 * time.Millisecond, 2 * time.Second, 1, "cut short"},
 		"partial":                    {respond(206, empty), 500 * time.Millisecond, 2 * time.Second, 1, "partial answer"},
 		"401 renews the token once":  {respond(401, ""), 0, 2 * time.Second, 2, ""},
@@ -130,6 +131,40 @@ func TestSecondRefusalIsNoStorm(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// TestTokenIsNotRepeated: what a gateway repeats of a request in its answer is said without the token.
+func TestTokenIsNotRepeated(t *testing.T) {
+	for name, status := range map[string]int{"refused": 403, "an error instead of records": 200} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				repeats := func(w http.ResponseWriter, r *http.Request) {
+					respond(status, `{"error":{"code":"Forbidden","message":"you sent `+r.Header.Get("Authorization")+`, which is wrong"}}`)(w, r)
+				}
+				s, _ := pull(t, &scripted{tenant: emulator.NewTenant(1), steps: []http.HandlerFunc{repeats}}, "graph-alerts", newStore())
+				runFor(t, s, time.Minute)
+				if got := s.Status().Error; !strings.Contains(got, "you sent Bearer ***, which is wrong") {
+					t.Error(got)
+				}
+			})
+		})
+	}
+}
+
+// TestNoPageIsNotRead: an object that is no page of records leaves nothing behind, and its window is not read.
+func TestNoPageIsNotRead(t *testing.T) {
+	for _, api := range []string{"graph-alerts", "incidents", "detections"} {
+		t.Run(api, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				to := newStore()
+				s, _ := pull(t, &scripted{tenant: emulator.NewTenant(1), steps: []http.HandlerFunc{respond(200, `{"status":"maintenance"}`)}}, api, to)
+				runFor(t, s, time.Hour)
+				if got := s.Status(); got.State != "failing" || to.total != 0 || !got.LastSuccess.IsZero() {
+					t.Errorf("%d records, %+v", to.total, got)
+				}
+			})
+		})
+	}
 }
 
 // TestAnswerThatIsTooLarge: the window is halved until its answer fits.

@@ -142,6 +142,9 @@ func oneLine(s string, limit int) string {
 	return s
 }
 
+// without takes a secret out of text from outside: some gateways repeat the request in their answer.
+func without(secret, s string) string { return strings.ReplaceAll(s, secret, "***") }
+
 // retryAfter reads Retry-After: seconds, or a date, which counts from the server's own Date (RFC 9110, 10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
