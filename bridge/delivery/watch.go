@@ -47,6 +47,7 @@ func (x *watch) dead() bool {
 	written := x.c.Written()
 	if acked != x.acked || !known && written != x.written { // what our own system takes is no progress of the peer
 		x.acked, x.written, x.moved = acked, written, now
+		x.unanswered = time.Time{} // what is unanswered now is not what was before
 		if x.said {
 			x.said = false
 			x.w.failover.unstalled(x.c.peer)
