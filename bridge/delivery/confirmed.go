@@ -69,7 +69,7 @@ func (w *Worker) fill(ctx context.Context, c *peerConn) *transport.End {
 			w.ledger.again = join(chunk, w.ledger.again)
 			return end
 		}
-		if end := w.send(c, chunk); end != nil {
+		if end := w.send(c, chunk); end != nil || w.hard.Err() != nil {
 			return end
 		}
 		if !c.peer.takesOne() {

@@ -76,6 +76,7 @@ func (w *Worker) write(c *peerConn, bytes []byte, size int) *transport.End {
 		case <-w.hard.Done():
 			c.Close()
 			<-wrote
+			<-c.Ended() // that was we, not the peer
 			return nil
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func (w *Worker) connect(ctx context.Context) *peerConn {
 	if w.better.lives() && w.leave() {
 		if c, _ := w.better.take(); c != nil {
-			if c = w.usable(c); c != nil {
+			if c = w.usable(w.patience(ctx), c); c != nil {
 				return c
 			}
 		}
@@ -23,7 +23,8 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 	}
 	for w.hard.Err() == nil && (ctx.Err() == nil || len(w.ledger.held) > 0) {
 		for _, p := range w.failover.round(time.Now(), w.proving()) {
-			c, err := w.dial(w.hard, p, "")
+			within := w.patience(ctx)
+			c, err := w.dial(within, p, "")
 			if err != nil {
 				w.refused(p, err)
 				if ctx.Err() != nil {
@@ -31,7 +32,7 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 				}
 				continue
 			}
-			if c = w.usable(c); c != nil {
+			if c = w.usable(within, c); c != nil {
 				return c
 			}
 			if w.Status().State == StateProbing && !w.waiting() {
@@ -43,6 +44,15 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 		}
 	}
 	return nil
+}
+
+// patience ends when a connection in the making is of no use any more: with ctx, or, where something waits for it to be
+// confirmed, with the time to drain.
+func (w *Worker) patience(ctx context.Context) context.Context {
+	if len(w.ledger.held) > 0 {
+		return w.hard
+	}
+	return ctx
 }
 
 // jitter makes workers that lost their receiver together come back apart: half of d up to all of it.

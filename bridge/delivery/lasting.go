@@ -76,6 +76,7 @@ type lastingConn struct {
 	watched    *watch  // while an acknowledgement is awaited
 	again      reprobe // of a receiver that could not confirm
 	learned    bool    // it has shown since that it answers a half-close
+	lives      bool    // it was there a moment after it was made
 }
 
 // serve sends until the connection ends, or returns nil when it has had its time.
@@ -137,8 +138,11 @@ func (l *lastingConn) betterThere() bool {
 func (l *lastingConn) wait(ctx context.Context) *transport.End {
 	w := l.w
 	wait := checkEvery
-	if len(w.ledger.current) > 0 {
+	switch {
+	case len(w.ledger.current) > 0:
 		wait = ackPoll
+	case !l.lives:
+		wait = lately
 	}
 	batches := w.batches
 	if len(w.pending) > 0 {
@@ -152,6 +156,10 @@ func (l *lastingConn) wait(ctx context.Context) *transport.End {
 	case e := <-l.c.Ended():
 		return &e
 	case <-timer.C:
+		if len(w.ledger.current) == 0 { // nothing is awaited, and the peer keeps the connection
+			l.lives = true
+			w.recovered()
+		}
 	case <-l.again.done:
 	case <-l.tick():
 		if l.watched.dead() {

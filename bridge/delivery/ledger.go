@@ -161,8 +161,14 @@ func (l *ledger) regress() (giveUp bool) {
 
 // forgive puts the suspects back in their place: the fault was not theirs.
 func (l *ledger) forgive() {
+	l.retry()
+	l.limit, l.unclean, l.alone = 0, 0, 0
+}
+
+// retry makes the suspects be sent again: nothing came since that would tell whose fault it was.
+func (l *ledger) retry() {
 	l.again = join(l.suspects, l.again)
-	l.suspects, l.limit, l.unclean, l.alone = nil, 0, 0, 0
+	l.suspects = nil
 }
 
 // convicted returns the records to quarantine: others were confirmed since, so the fault is theirs.

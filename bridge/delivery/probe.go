@@ -13,15 +13,15 @@ const probeTime = 20 * time.Second
 
 // usable returns c if it is known how its receiver confirms. Otherwise c is used up to find that out, and a new
 // connection is returned; nil: it is not known yet.
-func (w *Worker) usable(c *peerConn) *peerConn {
+func (w *Worker) usable(ctx context.Context, c *peerConn) *peerConn {
 	p := c.peer
 	if w.manner(p) != unknown {
 		return c
 	}
 	w.setState(StateProbing, nil)
 	w.failover.asking(p, time.Now())
-	end := probe(w.hard, c)
-	if w.hard.Err() != nil {
+	end := probe(ctx, c)
+	if ctx.Err() != nil {
 		return nil
 	}
 	switch w.failover.probed(p, end, !w.waiting(), time.Now()) {
@@ -36,7 +36,7 @@ func (w *Worker) usable(c *peerConn) *peerConn {
 		w.o.Logger.Warn("the receiver does not close its side when we close ours, so it cannot confirm; using confirm = \"ack\" for now, which is weaker",
 			"destination", w.o.Name, "address", p.address, "remedy", "see docs/delivery.md; set confirm = \"ack\" to say that this is known")
 	}
-	again, err := w.dial(w.hard, p, "")
+	again, err := w.dial(ctx, p, "")
 	if err != nil {
 		w.refused(p, err)
 		return nil

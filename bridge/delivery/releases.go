@@ -1,9 +1,12 @@
 package delivery
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/siembridge/siembridge/bridge/buffer"
 )
 
 // releases are records that are confirmed and wait to be released in the buffer. What comes while that is under way
@@ -131,12 +134,17 @@ func (w *Worker) setAside(it item) {
 	if err == nil {
 		_, err = w.o.Quarantine.Put(r, w.o.Name+": "+ReasonRefused)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, buffer.ErrGone): // dropped since, or damaged: it would end connections for ever
+		w.o.Logger.Error("a record that the receiver refuses is not in the buffer any more, so it cannot be set aside, and is given up; look it up in the Defender portal",
+			"destination", w.o.Name, "source", it.source, "key", it.key, "reason", ReasonRefused)
+	case err != nil:
 		w.problem("a record cannot be set aside", err)
 		w.ledger.again = append(w.ledger.again, it)
 		return
+	default:
+		w.o.Logger.Warn("a record was set aside", "destination", w.o.Name, "key", it.key, "reason", ReasonRefused)
 	}
-	w.o.Logger.Warn("a record was set aside", "destination", w.o.Name, "key", it.key, "reason", ReasonRefused)
-	it.events = 0 // not delivered
+	it.events, it.delivered = 0, true // it counts neither as delivered nor as kept back by the filter
 	w.release.put([]item{it}, 0)
 }

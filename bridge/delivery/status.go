@@ -108,7 +108,10 @@ func (w *Worker) delivered(items []item) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	for i := range items {
-		w.status.Delivered += uint64(items[i].events)
+		if events := items[i].events; events > 0 {
+			w.status.Delivered += uint64(events)
+			w.status.Last = now
+		}
 	}
 	for _, it := range items[max(0, len(items)-recentEvents):] {
 		if it.events > 0 {
@@ -116,7 +119,6 @@ func (w *Worker) delivered(items []item) {
 		}
 	}
 	w.recent = w.recent[max(0, len(w.recent)-recentEvents):]
-	w.status.Last = now
 }
 
 // Bounds of what is kept of the newest events.

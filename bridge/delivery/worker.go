@@ -113,6 +113,9 @@ type Worker struct {
 func New(o Options) *Worker {
 	w := &Worker{o: o, batches: make(chan []item, takeAhead), announced: make(chan struct{}, 1), failover: newFailover(o.Addresses, o.Acknowledge)}
 	w.status = Status{Name: o.Name, State: StateIdle, Since: time.Now(), Confirm: "close"}
+	if o.Acknowledge {
+		w.status.Confirm = "ack"
+	}
 	if o.RateLimit > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(o.RateLimit), max(1, o.RateLimit/10))
 	}
@@ -123,9 +126,18 @@ func New(o Options) *Worker {
 // confirmed by then is sent again by the next Run. Its takers and releaser end with it.
 func (w *Worker) Run(ctx context.Context) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	w.hard = hard
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })()
+	var drain sync.WaitGroup
+	drain.Go(func() {
+		select {
+		case <-ctx.Done():
+			pause(hard, drainTime)
+			cancel()
+		case <-hard.Done():
+		}
+	})
+	defer drain.Wait()
+	defer cancel()
 
 	w.recall(ctx)
 	var helpers sync.WaitGroup
@@ -192,6 +204,7 @@ func (w *Worker) waitForWork(ctx context.Context) bool {
 	case <-w.announced:
 		return true
 	case <-timer.C:
+		w.ledger.retry()
 		return true
 	case <-ctx.Done():
 		return false
