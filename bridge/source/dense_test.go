@@ -38,6 +38,7 @@ func TestInstantBeyondSkip(t *testing.T) {
 					tenant.Add("graph-alerts", generator.Record("graph-alerts", at.Add(time.Duration(i-20)*50*time.Millisecond+time.Millisecond)))
 				}
 				s, w := pull(t, tenant, "graph-alerts", to)
+				s.o.Start = func(time.Time) time.Time { return at.Add(-5 * time.Second) }
 				s.plan.origin, s.plan.width = floor(at.UnixMilli())-5*second, second // spares pages on the way to the instant
 				runFor(t, s, time.Hour)
 				got := s.Status()

@@ -63,9 +63,13 @@ func newPlan(origin, lookback, maxWidth int64, limit int) *plan {
 	return &plan{origin: floor(origin), lookback: lookback, maxWidth: maxWidth, limit: limit, width: maxWidth}
 }
 
-// begin starts a poll at the server's time now.
+// since moves the beginning back to an instant, if it lies behind it.
+func (p *plan) since(at int64) { p.origin = min(p.origin, floor(at)) }
+
+// begin starts a poll at the server's time now. A now that is wrong, and before the beginning of all that is wanted, still
+// leads to a request: its answer tells the time.
 func (p *plan) begin(now int64) {
-	p.now, p.end = now, ceil(now+slack)
+	p.now, p.end = now, max(ceil(now+slack), p.origin+second)
 	if p.until > 0 {
 		p.end = min(p.end, ceil(p.until))
 	}

@@ -168,6 +168,9 @@ func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool)
 // coverage.
 func (s *Source) windowDone(w window, b *batch, rows int, date time.Time) error {
 	before := *s.plan
+	if s.fresh { // it begins where the server's clock says, if ours is ahead of it
+		s.plan.since(s.o.Start(date).UnixMilli())
+	}
 	s.plan.done(w, rows, b.keys, date.UnixMilli())
 	data, err := s.plan.encode()
 	if err == nil {
@@ -177,6 +180,7 @@ func (s *Source) windowDone(w window, b *batch, rows int, date time.Time) error 
 		*s.plan = before // the coverage never runs ahead of the records
 		return err
 	}
+	s.fresh = false
 	return nil
 }
 

@@ -64,6 +64,7 @@ type Source struct {
 	client *client
 	plan   *plan
 	skew   time.Duration // the server's clock less ours
+	fresh  bool          // nothing was read yet: where the first run begins is known only by our clock
 	log    *slog.Logger
 
 	patience int // failures in a row after which a poll ends; 0: it goes on until it succeeds
@@ -97,10 +98,11 @@ func (s *Source) restore() error {
 	if err != nil {
 		return fmt.Errorf("the checkpoint: %w", err)
 	}
-	if data == nil {
+	if s.fresh = data == nil; s.fresh {
 		return nil
 	}
 	if err := s.plan.restore(data); err != nil {
+		s.fresh = true
 		s.log.Warn("what was read before is not known; it is read again and recognised", "error", err)
 	}
 	return nil
