@@ -146,11 +146,12 @@ func (b *Bridge) apply(c *config.Config, n *built) {
 	for _, d := range n.destinations {
 		b.openAgain(d)
 	}
+	n.destinations = slices.DeleteFunc(n.destinations, func(d *runningDestination) bool { return d.queue == nil }) // the bridge stops
 	b.mu.Lock()
 	b.config, b.sources, b.destinations = c, n.sources, n.destinations
 	b.mu.Unlock()
 	for _, d := range n.destinations {
-		if d.unit == nil && d.worker != nil {
+		if d.unit == nil {
 			b.launch(d)
 		}
 	}

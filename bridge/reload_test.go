@@ -157,3 +157,31 @@ func TestReloadOpensAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestStopWhileReloadOpensAgain: the bridge is stopped while the queue of a destination that changed cannot be opened. It
+// ends, and its state can be asked for.
+func TestStopWhileReloadOpensAgain(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, dir, 8)
+		for i := range w.config.Destinations {
+			w.config.Destinations[i].Heartbeat = time.Hour
+		}
+		w.start()
+		w.settle()
+		next := *w.config
+		next.Destinations = slices.Clone(next.Destinations)
+		next.Destinations[0].ConfirmBytes *= 2
+		w.set(func() { w.commits = slices.Repeat([]faultfs.Effect{faultfs.Fails}, 1000) })
+		time.AfterFunc(5*time.Second, w.cancel)
+		if _, err := w.bridge.Reload(&next); err != nil {
+			t.Error(err)
+		}
+		<-w.ended
+		if s := w.bridge.Status(); len(s.Destinations) != 1 || s.Destinations[0].Name != "arcsight" {
+			t.Errorf("what ran: %+v", s.Destinations)
+		}
+		w.bridge.events()
+		w.end()
+	})
+}

@@ -166,9 +166,7 @@ func (b *Bridge) finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range b.destinations {
-		if d.worker != nil {
-			d.worker.Finish()
-		}
+		d.worker.Finish()
 	}
 }
 
