@@ -128,7 +128,7 @@ func (c *client) once(ctx context.Context, address, token string, found func(def
 		switch {
 		case f.Record == nil: // it is counted
 			return nil
-		case f.Behind.Within == "" && f.Behind.Offset > 0:
+		case f.Behind.Within == "" && f.Behind.Offset > 0 && !c.alone(f.Record):
 			// An object without a list of records is no record of its own here: the window would count as read.
 			return defender.ErrNotPage
 		}
@@ -143,6 +143,12 @@ func (c *client) once(ctx context.Context, address, token string, found func(def
 			Remedy: "it is set aside if it stays so; look it up in the Defender portal"}
 	}
 	return got, nil
+}
+
+// alone reports whether an object without a list is a record all the same: one detection may stand alone.
+func (c *client) alone(record []byte) bool {
+	api, _, ok := defender.Detect(record)
+	return ok && api == defender.Detections && c.api == &detections
 }
 
 // bodyError judges what went wrong while a body was read. token is what asked for it.

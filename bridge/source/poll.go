@@ -154,6 +154,11 @@ func (s *Source) follow(ctx context.Context, b *batch, got answer, catchUp bool)
 		}
 		seen[link] = true
 		if got, err = s.client.get(ctx, link, catchUp, b.add); err != nil {
+			var e *Error
+			if errors.As(err, &e) && e.Reason == ReasonRequest { // the link is the API's own: a smaller window may need none
+				err = &Error{Reason: ReasonResponse, Status: e.Status, Message: "the next link that the API gave is refused: " + e.Message,
+					Remedy: "the window is read again, in parts if it stays so", cause: err}
+			}
 			return all, err
 		}
 		all.rows += got.rows
