@@ -1,13 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/syslog"
@@ -74,6 +76,9 @@ func (p *parser) checkJetStream(c *Config) {
 	if (j.CertFile == "") != (j.KeyFile == "") {
 		p.fail(at+"cert_file", "a client certificate needs both cert_file and key_file")
 	}
+	p.authorities(at+"ca_file", j.CAFile)
+	p.keyPair("buffer.jetstream", j.CertFile, j.KeyFile)
+	p.secretExists(at+"credentials_file", j.CredentialsFile)
 }
 
 func (p *parser) name(at, what, name string, taken map[string]bool) {
@@ -94,15 +99,20 @@ func (p *parser) checkAdmin(c *Config) {
 	if c.Admin.Listen == "" {
 		return
 	}
-	host, _, err := net.SplitHostPort(c.Admin.Listen)
+	host, port, err := net.SplitHostPort(c.Admin.Listen)
 	if err != nil {
 		p.fail("admin.listen", "%q is no host:port", c.Admin.Listen)
 		return
 	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		p.fail("admin.listen", "%q: the port is a number up to 65535", c.Admin.Listen)
+	}
 	if !isLoopback(host) && c.Admin.TokenFile == "" {
 		p.fail("admin.token_file", "needed because admin.listen %q can be reached from other machines", c.Admin.Listen)
 	}
-	p.fileExists("admin.token_file", c.Admin.TokenFile)
+	if text, ok := p.contents("admin.token_file", c.Admin.TokenFile); ok && len(bytes.TrimSpace(text)) == 0 {
+		p.fail("admin.token_file", "%s is empty; write a token into it", c.Admin.TokenFile)
+	}
 }
 
 func (p *parser) checkSource(s *Source, at string) {
@@ -120,10 +130,12 @@ func (p *parser) checkSource(s *Source, at string) {
 			p.fail(at+".hostname", "%v", err)
 		}
 	}
-	p.fileExists(at+".ca_file", s.CAFile)
+	p.authorities(at+".ca_file", s.CAFile)
 	if s.API == "file" {
 		if s.Path == "" {
 			p.fail(at+".path", "api = \"file\" needs a path, a glob, or \"-\" for standard input")
+		} else if _, err := filepath.Match(s.Path, "x"); err != nil {
+			p.fail(at+".path", "%q is no pattern: close each [, or put a \\ before it", s.Path)
 		}
 		return
 	}
@@ -134,23 +146,19 @@ func (p *parser) checkSource(s *Source, at string) {
 	p.url(at+".endpoint", s.Endpoint)
 	p.url(at+".token_url", s.TokenURL)
 	if s.ProxyURL != "" {
-		if u, err := url.Parse(s.ProxyURL); err != nil || u.Host == "" {
-			p.fail(at+".proxy_url", "%q is no address of a proxy", s.ProxyURL)
+		// The address is not shown: it may hold a password.
+		u, err := url.Parse(s.ProxyURL)
+		switch {
+		case err != nil || u.Hostname() == "":
+			p.fail(at+".proxy_url", "this is no address of a proxy: write it like http://proxy.example.org:3128, and in a password @ as %%40")
+		case !slices.Contains(proxySchemes, u.Scheme):
+			p.fail(at+".proxy_url", "a proxy's address begins with one of %s, not with %q", strings.Join(proxySchemes, ", "), u.Scheme)
 		}
 	}
 }
 
-// fileExists checks that a file that must be there is there.
-func (p *parser) fileExists(at, path string) {
-	if path == "" {
-		return
-	}
-	if info, err := os.Stat(path); err != nil {
-		p.fail(at, "%v; correct the path, or put the file there", err)
-	} else if info.IsDir() {
-		p.fail(at, "%s is a folder; name the file in it", path)
-	}
-}
+// proxySchemes are those that net/http speaks to.
+var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
 
 // url checks an address that overrides Microsoft's: tokens go there, so plain HTTP is for this machine only.
 func (p *parser) url(at, text string) {
@@ -159,8 +167,8 @@ func (p *parser) url(at, text string) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		p.fail(at, "%q is no http(s) address", text)
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https": // not shown: it may hold a password
+		p.fail(at, "this is no http(s) address: write it like https://graph.microsoft.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		p.fail(at, "give scheme, host and path only")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):

@@ -78,9 +78,8 @@ func (p *parser) checkTLS(d *Destination, at string) {
 	if (t.CertFile == "") != (t.KeyFile == "") {
 		p.fail(at+".tls.cert_file", "a client certificate needs both cert_file and key_file")
 	}
-	p.fileExists(at+".tls.ca_file", t.CAFile)
-	p.fileExists(at+".tls.cert_file", t.CertFile)
-	p.fileExists(at+".tls.key_file", t.KeyFile)
+	p.authorities(at+".tls.ca_file", t.CAFile)
+	p.keyPair(at+".tls", t.CertFile, t.KeyFile)
 	if t.Fingerprint != "" && !fingerprintPattern.MatchString(t.Fingerprint) {
 		p.fail(at+".tls.fingerprint", "a SHA-256 fingerprint has 64 hexadecimal digits, colons allowed between pairs")
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -33,7 +35,10 @@ func (p *parser) checkCredential(s *Source, at string) {
 			p.fail(key, "auth = %q needs %s", s.Auth, f.needed)
 		case f.path != "" && s.Auth != f.auth:
 			p.fail(key, "not used with auth = %q: set auth = %q, or take this key out", s.Auth, f.auth)
-		case f.path != "" && f.auth != "refresh-token": // its chain may go on without the seed
+		case f.auth == "refresh-token" && isMissing(f.path): // its chain may go on without the seed
+		case f.secret:
+			p.secretExists(key, f.path)
+		default:
 			p.fileExists(key, f.path)
 		}
 		if f.secret {
@@ -46,6 +51,12 @@ func (p *parser) checkCredential(s *Source, at string) {
 	if _, err := time.Parse(time.DateOnly, s.CredentialExpires); err != nil {
 		p.fail(at+".credential_expires", "%q is no date; write it like 2027-01-31", s.CredentialExpires)
 	}
+}
+
+// isMissing tells whether a path is one at which there could be a file and is none.
+func isMissing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // fromCluster fills what Azure Kubernetes Service tells a pod by its environment.
@@ -90,18 +101,9 @@ func (p *parser) checkSecret(s *Source, at string) {
 		p.fail(at+"."+given[0], "not used with auth = %q: take this key out, or set auth = \"client-secret\"", s.Auth)
 	}
 	if s.ClientSecretEnv != "" && os.Getenv(s.ClientSecretEnv) == "" {
-		p.fail(at+".client_secret_env", "the environment variable %s is not set", s.ClientSecretEnv)
+		// The name is not shown: it may be the secret itself, written into the wrong key.
+		p.fail(at+".client_secret_env", "there is no environment variable of this name: set it, or correct the name")
 	}
-	p.fileExists(at+".client_secret_file", s.ClientSecretFile)
+	p.secretExists(at+".client_secret_file", s.ClientSecretFile)
 	p.secretMode(at+".client_secret_file", s.ClientSecretFile)
-}
-
-// secretMode warns of a secret that every user of this machine can read.
-func (p *parser) secretMode(at, path string) {
-	if path == "" {
-		return
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
-		p.warn(at, "every user of this machine can read %s: chmod 600 it", path)
-	}
 }

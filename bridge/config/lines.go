@@ -14,7 +14,7 @@ func indexLines(text string) lineIndex {
 	counts := map[string]int{}
 	table := ""
 	open := scanState{}
-	for i, line := range strings.Split(text, "\n") {
+	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") { // a byte order mark is no part of the first line
 		within := open.inside()
 		rest := strings.TrimSpace(line)
 		if !within {

@@ -29,6 +29,9 @@ func TestMistakes(t *testing.T) {
 					said.WriteString("warning: " + w.String() + "\n")
 				}
 			}
+			if strings.HasPrefix(filepath.Base(path), "secret") && strings.Contains(said.String(), "hidden") {
+				t.Errorf("a secret is shown:\n%s", &said)
+			}
 			answer := strings.TrimSuffix(path, ".toml") + ".txt"
 			if *update {
 				if err := os.WriteFile(answer, []byte(said.String()), 0o644); err != nil {

@@ -43,13 +43,7 @@ func Parse(name, text string) (*Config, error) {
 	p := &parser{file: name, lines: indexLines(text)}
 	tree := map[string]any{}
 	if _, err := toml.Decode(text, &tree); err != nil {
-		var syntax toml.ParseError
-		if errors.As(err, &syntax) {
-			// The library's line is one too far when the mistake is the end of a line.
-			line := 1 + strings.Count(text[:min(syntax.Position.Start, len(text))], "\n")
-			return nil, Problems{{File: name, Line: line, Message: "this is not TOML: " + syntax.Message}}
-		}
-		return nil, Problems{{File: name, Message: "this is not TOML: " + err.Error()}}
+		return nil, notTOML(name, text, err)
 	}
 	c := &Config{}
 	p.table(reflect.ValueOf(c).Elem(), tree, "")
@@ -65,6 +59,22 @@ func Parse(name, text string) (*Config, error) {
 	p.warnings.sort()
 	c.Warnings = p.warnings
 	return c, nil
+}
+
+// notTOML is the problem of a text that the TOML library refused.
+func notTOML(name, text string, err error) Problems {
+	var syntax toml.ParseError
+	if !errors.As(err, &syntax) {
+		return Problems{{File: name, Message: "this is not TOML: " + err.Error()}}
+	}
+	// The library's line is one too far when the mistake is the end of a line.
+	before := text[:min(syntax.Position.Start, len(text))]
+	line := 1 + strings.Count(before, "\n")
+	said := syntax.Message
+	if key, _, _ := cutKey(strings.TrimSpace(strings.Split(text, "\n")[line-1])); key == "client_secret" { // its words may be the secret's
+		said = "write the secret in quotes, in single ones where it has a backslash or a double quote"
+	}
+	return Problems{{File: name, Line: line, Message: "this is not TOML: " + said}}
 }
 
 // parser fills a Config from a tree and collects what is wrong.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 
 	"github.com/BurntSushi/toml"
@@ -18,7 +17,7 @@ func StateDir(path string) (string, error) {
 		StateDir string `toml:"state_dir"`
 	}
 	if _, err := toml.Decode(text, &only); err != nil {
-		return "", fmt.Errorf("%s: state_dir cannot be read: %w", path, err)
+		return "", notTOML(path, text, err)
 	}
 	if only.StateDir == "" {
 		field, _ := reflect.TypeFor[Config]().FieldByName("StateDir")
