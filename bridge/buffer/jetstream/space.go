@@ -51,7 +51,7 @@ func (b *Buffer) limit(w *work) int64 {
 }
 
 // makeRoom sees to it that there is room for a batch, and sets it aside for it. What is delivered goes first; then,
-// where the destinations that are behind allow it, the oldest of what is pending.
+// where the destinations that are behind allow it, the oldest of what is pending. After an error nothing is set aside.
 func (b *Buffer) makeRoom(ctx context.Context, w *work) error {
 	for {
 		b.mu.Lock()
@@ -62,7 +62,10 @@ func (b *Buffer) makeRoom(ctx context.Context, w *work) error {
 			b.mu.Unlock()
 			if total > 0 {
 				// Some more, so that not each batch has to.
-				return b.retire(ctx, total+b.o.MaxSize/16, time.Time{})
+				if err := b.retire(ctx, total+b.o.MaxSize/16, time.Time{}); err != nil {
+					b.giveBack(w)
+					return err
+				}
 			}
 			return nil
 		}
@@ -75,6 +78,13 @@ func (b *Buffer) makeRoom(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+}
+
+// giveBack ends what makeRoom has set aside for a batch: it is stored, or will not be.
+func (b *Buffer) giveBack(w *work) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.underway -= w.need
 }
 
 // untilRoom waits until a batch that found no room may have some.

@@ -12,11 +12,7 @@ func (b *Buffer) store(ctx context.Context, w *work) error {
 		if err := b.makeRoom(ctx, w); err != nil {
 			return err
 		}
-		defer func() {
-			b.mu.Lock()
-			b.underway -= w.need
-			b.mu.Unlock()
-		}()
+		defer b.giveBack(w)
 	}
 	var state sourceState
 	if w.batch.Checkpoint != nil {
