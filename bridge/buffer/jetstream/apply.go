@@ -24,7 +24,7 @@ func (b *Buffer) apply(subject string, seq uint64, body []byte) {
 	case strings.HasPrefix(subject, ofLane):
 		to, number, _ := strings.Cut(subject[len(ofLane):], ".")
 		if d := b.destinations[name(to)]; d != nil {
-			if i, err := strconv.Atoi(number); err == nil && i < Lanes {
+			if i, err := strconv.Atoi(number); err == nil && 0 <= i && i < Lanes {
 				b.applyLane(d, i)
 			}
 		}
