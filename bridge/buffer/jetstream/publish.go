@@ -24,6 +24,9 @@ type message struct {
 	block   string        // header of a block
 }
 
+// largest is how many bytes the body of a message may have.
+func (b *Buffer) largest() int { return int(b.nc.MaxPayload()) - 8<<10 }
+
 // commitTime bounds how long the servers may take for a commit.
 const commitTime = 10 * time.Second
 
@@ -99,6 +102,9 @@ func (b *Buffer) publish(ctx context.Context, messages []message) (first uint64,
 func (b *Buffer) unanswered(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 		return cause
+	}
+	if errors.Is(err, nats.ErrMaxPayload) { // the client library does not send it
+		return fmt.Errorf("something is larger than the JetStream servers take: %w; set max_payload of the servers to 1 MiB or more", err)
 	}
 	return fmt.Errorf("%w (%v)", ErrAway, err)
 }

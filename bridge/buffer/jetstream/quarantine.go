@@ -80,7 +80,7 @@ func (q *quarantine) Put(r buffer.Record, reason string) (uint64, error) {
 func (q *quarantine) messages(r buffer.Record, reason string, at time.Time, under string) (messages []message, last []byte) {
 	one := quarantined{Source: r.Source, API: r.API, Key: r.Key, Changed: r.Changed, Pulled: r.Pulled, Hash: r.Hash, Update: r.Update, Old: r.Old,
 		Reason: reason[:min(len(reason), maxReason)], At: at.UTC(), Bytes: len(r.Raw)}
-	limit := int(q.b.nc.MaxPayload()) - 8<<10
+	limit := q.b.largest()
 	for raw := r.Raw; len(raw) > 0; raw = raw[min(len(raw), limit):] {
 		messages = append(messages, message{subject: setAside + under + "." + strconv.Itoa(one.Pieces), body: raw[:min(len(raw), limit)], free: true})
 		one.Pieces++

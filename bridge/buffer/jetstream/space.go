@@ -107,7 +107,8 @@ func (b *Buffer) untilRoom(ctx context.Context, w *work) error {
 }
 
 // drops returns the lanes as they are after so many bytes of the oldest pending records were dropped: those that only
-// destinations need that allow it or are closed. It returns none when there are not so many.
+// destinations need that allow it or are closed. It returns none when there are not so many, and when a lane would have
+// to remember more records that stand before them, and must not be dropped, than a message can hold.
 func (b *Buffer) drops(excess int64) (puts []put) {
 	var may, mustNot []*destination
 	from := uint64(1 << 63)
@@ -148,7 +149,11 @@ func (b *Buffer) drops(excess int64) (puts []put) {
 			if excess <= 0 {
 				for p, numbers := range dropped {
 					next, _ := p.d.lanes[p.lane].drop(numbers, b.walk(p.d, int(p.lane)))
-					puts = append(puts, put{subject: laneSubject(p.d.name, int(p.lane)), body: next.encode()})
+					body := next.encode()
+					if len(body) > b.largest() {
+						return nil
+					}
+					puts = append(puts, put{subject: laneSubject(p.d.name, int(p.lane)), body: body})
 				}
 				return puts
 			}

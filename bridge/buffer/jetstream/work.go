@@ -143,9 +143,8 @@ func (b *Buffer) isLost(source, key string, n uint64) bool {
 
 // fill makes the messages of the blocks.
 func (b *Buffer) fill(w *work, filling []*block) {
-	limit := int(b.nc.MaxPayload()) - 8<<10
 	for i, f := range filling {
-		payload := f.seal(limit)
+		payload := f.seal(b.largest())
 		under := token(f.source) + "." + w.id + "." + strconv.Itoa(i)
 		w.heads = append(w.heads, len(w.messages))
 		w.messages = append(w.messages, message{subject: blocks + under, body: payload[0], free: true, block: f.header()})
