@@ -98,6 +98,10 @@ func (e *Event) cut(v *eventValue, least, over int) {
 	e.arena = append(e.arena, text...)
 	e.arena = e.arena[:v.from+len(cutText(e.arena[v.from:], want))]
 	v.to = len(e.arena)
+	if v.to == v.from { // not even the ellipsis has room
+		e.drop(v)
+		return
+	}
 	e.total -= v.size
 	e.write(v, e.beforeOf(v), special)
 }

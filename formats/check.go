@@ -48,6 +48,9 @@ func (c *compiler) header() {
 	for _, service := range services {
 		t.devices[service] = byService(vendor, service) + "|" + byService(product, service) + "|" + m.Version + "|"
 	}
+	if len(m.Header.ClassID) > 0 && t.dict.Format != "cef" {
+		c.problems.add("header.class_id", "only the header of CEF takes a class id of one's own; the EventID of LEEF is the event's class")
+	}
 	t.classID = c.sources("header.class_id", m.Header.ClassID)
 	for _, s := range t.classID {
 		if s.kind == fromTime {

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -120,20 +121,25 @@ func (c *compiler) value(m *Attribute, a *attribute) {
 		if !ok {
 			c.problems.add(m.Key, "there is no word list %q", m.Words)
 		}
-		a.words = foldKeys(words)
+		a.words = c.foldKeys(m.Words, words)
 	}
 	if len(m.Entity) > 0 {
 		c.entity(m, a)
 	}
 }
 
-func foldKeys(words map[string]string) map[string]string {
+// foldKeys returns a word list by its words as they are looked up.
+func (c *compiler) foldKeys(name string, words map[string]string) map[string]string {
 	folded := make(map[string]string, len(words))
-	for k, v := range words {
+	for _, word := range slices.Sorted(maps.Keys(words)) {
+		k := word
 		if k != "*" {
 			k = foldWord(k)
 		}
-		folded[k] = v
+		if was, ok := folded[k]; ok && was != words[word] {
+			c.problems.add("words."+name, "%q means %q, and is the same word as one that means %q: letters without their case and digits count", word, words[word], was)
+		}
+		folded[k] = words[word]
 	}
 	return folded
 }

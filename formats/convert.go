@@ -69,20 +69,20 @@ func appendNumber(dst []byte, text string, least, most int64) ([]byte, fit) {
 // value, which would be an allocation for every value that does not fit.
 func parseDecimal(s string) (int64, bool) {
 	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || len(digits) > 18 {
+	if digits == "" || len(digits) > 19 {
 		return 0, false
 	}
-	var n int64
+	var n uint64 // 19 digits fit
 	for i := range len(digits) {
 		if digits[i] < '0' || digits[i] > '9' {
 			return 0, false
 		}
-		n = 10*n + int64(digits[i]-'0')
+		n = 10*n + uint64(digits[i]-'0')
 	}
 	if len(digits) < len(s) {
-		n = -n
+		return -int64(n), n <= -math.MinInt64
 	}
-	return n, true
+	return int64(n), n <= math.MaxInt64
 }
 
 // appendAddress appends an address in its canonical form, without zone; an IPv4 address written as IPv6 is IPv4.

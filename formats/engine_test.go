@@ -106,6 +106,8 @@ func TestAppendTyped(t *testing.T) {
 		{ValueInteger, "007", "7", fits}, {ValueInteger, "1.0", "", misfits}, {ValueInteger, "0x10", "", misfits}, {ValueInteger, "true", "1", fits},
 		{ValueInteger, "False", "0", fits}, {ValueInteger, " 5 ", "5", fits}, {ValueInteger, "-", "", misfits}, {ValueInteger, "+5", "", misfits},
 		{ValueLong, "999999999999999999", "999999999999999999", fits}, {ValueLong, "99999999999999999999", "", misfits},
+		{ValueLong, "9223372036854775807", "9223372036854775807", fits}, {ValueLong, "9223372036854775808", "", misfits}, {ValueLong, "18446744073709551616", "", misfits},
+		{ValueLong, "-9223372036854775808", "-9223372036854775808", fits}, {ValueLong, "-9223372036854775809", "", misfits}, {ValueLong, "-0", "0", fits},
 		{ValuePort, "65535", "65535", fits}, {ValuePort, "65536", "", misfits}, {ValuePort, "-1", "", misfits},
 		{ValueFloat, "1.50", "1.5", fits}, {ValueFloat, "NaN", "", misfits}, {ValueFloat, "1e400", "", misfits},
 		{ValueIPv4, "10.0.0.1", "10.0.0.1", fits}, {ValueIPv4, "::ffff:10.0.0.1", "10.0.0.1", fits}, {ValueIPv4, "::1", "", otherKind},

@@ -37,7 +37,7 @@ type Mapping struct {
 type Header struct {
 	Vendor  map[string]string `toml:"vendor"`   // by service word
 	Product map[string]string `toml:"product"`  // by service word
-	ClassID Names             `toml:"class_id"` // the EventID of LEEF, the device event class id of CEF
+	ClassID Names             `toml:"class_id"` // the device event class id of CEF; the EventID of LEEF is EventClass
 	Name    Names             `toml:"name"`     // of CEF
 }
 

@@ -86,6 +86,9 @@ func TestProblems(t *testing.T) {
 		{"cef:0", `severity_words.awful = "Low"`, "severity_words", `"awful" is no severity`},
 		{"cef:0", `severity_words.low = "Informational"`, "severity_words", "CEF has the words Unknown, Low, Medium, High, Very-High"},
 		{"leef:2.0", `severity_words.low = "Low"`, "severity_words", "only the header of CEF"},
+		{"leef:2.0", `header.class_id = "detector_id"`, "header.class_id", "only the header of CEF"},
+		{"json", `header.class_id = "detector_id"`, "header.class_id", "only the header of CEF"},
+		{"cef:0", "attributes = [{ key = \"msg\", from = \"status\", words = \"w\" }]\n[words.w]\ninProgress = \"1\"\nin-progress = \"2\"", "words.w", `"inProgress" means "1", and is the same word as one that means "2"`},
 		{"leef:2.0", `header.name = "title"`, "header.name", "only the header of CEF"},
 		{"leef:2.0", `severity.low = 0`, "severity", "LEEF 1 to 10"},
 		{"leef:2.0", `format = "cef"`, "format", `is for "cef"`},
@@ -100,6 +103,34 @@ func TestProblems(t *testing.T) {
 		_, problems := compile(t, c.format, c.table)
 		if !slices.ContainsFunc(problems, func(p formats.Problem) bool { return p.Entry == c.entry && strings.Contains(p.Text, c.text) }) {
 			t.Errorf("%s %s:\n%v", c.format, c.table, problems)
+		}
+	}
+}
+
+// Two spellings of a word that mean the same are no problem.
+func TestWordsTwice(t *testing.T) {
+	if _, problems := compile(t, "leef:2.0", "attributes = [{ key = \"step\", from = \"status\", words = \"w\" }]\n[words.w]\ninProgress = \"1\"\n\"in progress\" = \"1\""); problems != nil {
+		t.Error(problems)
+	}
+}
+
+// A value of which a cut would leave nothing is left out: no event has a key without a value.
+func TestNoRoomForAnEllipsis(t *testing.T) {
+	for format, key := range map[string]string{"leef:2.0": "country", "cef:0": "AcmeCountry", "json": "country"} {
+		for limit, name := range map[string]string{"max = 2": "Germany", "short = 1": strings.Repeat("Germany", 100)} {
+			e, problems := compile(t, format, `replace = true
+attributes = [{ key = "`+key+`", from = "assigned_to", `+limit+` }, { key = "`+key+`Long", value = "`+strings.Repeat("x", 470)+`", priority = "A" }]`)
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			event, loss := e.AppendEvent(nil, &formats.Detection{AssignedTo: name, Title: "t"}, 512)
+			if !slices.Contains(loss.Shortened, key) || strings.Contains(string(event), key+"=") || strings.Contains(string(event), `"`+key+`":`) {
+				t.Errorf("%s, %s: lost %v in %s", format, limit, loss.Shortened, event)
+			}
+		}
+		e, _ := compile(t, format, `attributes = [{ key = "`+key+`", from = "assigned_to", max = 2 }]`)
+		if event, loss := e.AppendEvent(nil, &formats.Detection{AssignedTo: "DE"}, 512); len(loss.Shortened) > 0 || !strings.Contains(string(event), "DE") {
+			t.Errorf("%s: lost %v in %s", format, loss.Shortened, event)
 		}
 	}
 }

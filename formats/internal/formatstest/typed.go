@@ -53,7 +53,7 @@ func millis(t time.Time) string {
 }
 
 var (
-	decimal    = regexp.MustCompile(`^-?[0-9]{1,18}$`)
+	decimal    = regexp.MustCompile(`^-?[0-9]{1,19}$`)
 	address    = regexp.MustCompile(`^[0-9a-fA-F:.]{2,45}$`)
 	twelve     = regexp.MustCompile(`^[0-9a-fA-F]{12}$`)
 	separators = strings.NewReplacer(":", "", "-", "", ".", "")
