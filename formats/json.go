@@ -78,7 +78,10 @@ func (e *Event) appendRaw(dst, raw []byte, room int) []byte {
 	dst = appendMember(dst, `,"`+rawKey+`":`)
 	if len(raw) <= 8*room {
 		body := len(dst)
-		out, err := jsontext.AppendFormat(dst, raw, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.EscapeForJS(true))
+		out, err := jsontext.AppendFormat(dst, raw, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+		if err == nil {
+			out = escapeInJSON(out, body)
+		}
 		if err == nil && len(out) > body && len(out)-start+e.listSize()+len("}") <= room {
 			return out
 		}

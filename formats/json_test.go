@@ -43,6 +43,20 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// The record is escaped as texts are: one line to every reader, in no order but its own.
+func TestJSONRawIsOneLine(t *testing.T) {
+	raw := "{\"a\u0085\":\"b\u0085\\u0085\u202e\\u202e\ufeff\x7f\u2028ü\xff検\"}"
+	event, _ := newJSON(t, formats.JSONOptions{}).AppendEvent(nil, &formats.Detection{Raw: []byte(raw)}, 4096)
+	const want = `"raw":{"a\u0085":"b\u0085\u0085\u202e\u202e\ufeff\u007f\u2028ü` + "\ufffd" + `検"}}`
+	if !bytes.HasSuffix(event, []byte(want)) {
+		t.Errorf("got  %s\nwant %s", event, want)
+	}
+	raw = `{"a":"` + strings.Repeat("\u0085", 1000) + `"}`
+	if event, loss := newJSON(t, formats.JSONOptions{}).AppendEvent(nil, &formats.Detection{Raw: []byte(raw)}, 4096); len(event) > 4096 || !slices.Equal(loss.Shortened, []string{"raw"}) {
+		t.Errorf("%d bytes, lost %v", len(event), loss.Shortened)
+	}
+}
+
 func TestJSONLeavesRawOut(t *testing.T) {
 	for _, raw := range []string{`{"a":"` + strings.Repeat("x", 5000) + `"}`, "not JSON", `{"a":`, `{} {}`} {
 		event, loss := newJSON(t, formats.JSONOptions{}).AppendEvent(nil, &formats.Detection{Title: "x", Raw: []byte(raw)}, 4096)
@@ -134,7 +148,7 @@ func FuzzJSON(f *testing.F) {
 		d := formatstest.FromBytes(data)
 		d.Raw = data
 		event, _ := e.AppendEvent(nil, d, int(budget))
-		if len(event) > max(int(budget), formats.MinBudget) || bytes.ContainsAny(event, "\n\r\x00") || !json.Valid(event) {
+		if len(event) > max(int(budget), formats.MinBudget) || bytes.ContainsAny(event, "\n\r\x00\x7f\u0085\u2028\u202e\ufeff") || !json.Valid(event) {
 			t.Errorf("budget %d: %q", budget, event)
 		}
 	})

@@ -1,6 +1,10 @@
 package formats
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+	"unsafe"
+)
 
 const hexDigits = "0123456789abcdef"
 
@@ -46,8 +50,27 @@ func decodeRune[T string | []byte](s T) (rune, int) {
 }
 
 func escapesInJSON(r rune) bool {
-	return r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
+	return r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// escapeInJSON escapes in the JSON text that stands in b from from on what appendJSONString escapes: such characters stand
+// in strings alone.
+func escapeInJSON(b []byte, from int) []byte {
+	from += plainRun(unsafe.String(unsafe.SliceData(b[from:]), len(b)-from), 0) // nearly every text to its end
+	text := b[from:]
+	if !bytes.ContainsFunc(text, escapesInJSON) {
+		return b
+	}
+	b = b[:from]
+	for _, r := range string(text) {
+		if escapesInJSON(r) {
+			b = appendUnicodeEscape(b, r)
+			continue
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return b
 }
 
 func appendUnicodeEscape(dst []byte, r rune) []byte {
