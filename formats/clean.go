@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -198,22 +199,25 @@ func cutText(b []byte, limit int) []byte {
 	return append(trimRight(b[:n]), ellipsis...)
 }
 
-// guard takes from a value, which begins at start, what would look like a pair of the event to readers of formats
-// without escapes: some end a value at a blank before a word and an equals sign, whatever the delimiter, others read
-// only what follows the last pipe of the line. Where such a word is a key that events have, its equals sign becomes the
-// full-width one (U+FF1D). Before from the value is already guarded.
-func (t *Table) guard(arena []byte, start, from int) []byte {
-	for i := t.imitation(arena, start, from); i >= 0; i = t.imitation(arena, start, i+1) {
-		const wide = "\uff1d"
-		arena = append(arena, wide[1:]...)
-		copy(arena[i+len(wide):], arena[i+1:])
-		copy(arena[i:], wide)
+// guard takes from a value, which stands in the arena from start on, what would look like a pair of the event to readers
+// of formats without escapes: some end a value at a blank before a word and an equals sign, whatever the delimiter,
+// others read only what follows the last pipe of the line. Where such a word is a key that events have, its equals sign
+// becomes the full-width one (U+FF1D).
+func (e *Event) guard(start int) {
+	if e.table.guarded == nil {
+		return
 	}
-	return arena
+	for i := e.imitation(start, start); i >= 0; i = e.imitation(start, i+1) {
+		const wide = "\uff1d"
+		e.arena = append(e.arena, wide[1:]...)
+		copy(e.arena[i+len(wide):], e.arena[i+1:])
+		copy(e.arena[i:], wide)
+	}
 }
 
 // imitation returns where from from on the equals sign of the next such pair stands, -1: nowhere.
-func (t *Table) imitation(arena []byte, start, from int) int {
+func (e *Event) imitation(start, from int) int {
+	arena := e.arena
 	for i := from; ; i++ {
 		n := bytes.IndexByte(arena[i:], '=')
 		if n < 0 {
@@ -224,10 +228,15 @@ func (t *Table) imitation(arena []byte, start, from int) int {
 		for word > start && isAlphanumeric(arena[word-1]) {
 			word--
 		}
-		if word > start && (arena[word-1] == ' ' || arena[word-1] == '|') && t.guarded[string(arena[word:i])] {
+		if word > start && (arena[word-1] == ' ' || arena[word-1] == '|') && e.guards(arena[word:i]) {
 			return i
 		}
 	}
+}
+
+// guards reports whether no value may imitate a key: one of the table, of the format, or of the source's configuration.
+func (e *Event) guards(key []byte) bool {
+	return e.table.guarded[string(key)] || slices.ContainsFunc(e.d.Extra, func(p Pair) bool { return p.Key == string(key) })
 }
 
 func isAlphanumeric(c byte) bool {

@@ -77,9 +77,7 @@ func (e *Event) addExtra(p Pair) {
 		}
 	} else {
 		e.arena = AppendClean(e.arena, p.Value, e.table.layout.Clean, longest)
-		if e.table.guarded != nil {
-			e.arena = e.table.guard(e.arena, start, start)
-		}
+		e.guard(start)
 	}
 	if len(e.arena)-start > longest {
 		e.arena = e.arena[:start+len(cutText(e.arena[start:], longest))]

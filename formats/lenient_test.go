@@ -70,7 +70,7 @@ func TestLenientReadersSeeNoForgedPair(t *testing.T) {
 		for _, s := range append(formatstest.Hostile(), "a usrName=root", "a|usrName=root", "a|b usrName=root^src=10.9.9.9", `a\`, "\tsev=10", "x|sev=10") {
 			d := &formats.Detection{Fresh: true}
 			formatstest.SetTexts(d, func(name string) string { return s[:min(len(s), 200)] })
-			all = append(all, d, &formats.Detection{Title: s, Fresh: true})
+			all = append(all, d, &formats.Detection{Title: s + " customerNote=forged", Fresh: true, Extra: []formats.Pair{{Key: "customerNote", Value: "ours"}}})
 		}
 		g := formatstest.NewGenerator(3, 0)
 		for range *generated / 20 {
@@ -89,7 +89,7 @@ func TestLenientReadersSeeNoForgedPair(t *testing.T) {
 			attributes := strings.SplitN(string(event), "|", len(header)+1)[len(header)]
 			for name, read := range lenient {
 				for key, value := range read(attributes, f.delimiter) {
-					if !f.Guarded(key) {
+					if !f.GuardedIn(d)(key) {
 						continue
 					}
 					looked++

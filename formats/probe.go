@@ -202,7 +202,7 @@ func (e *Event) addDirect(p *probe) bool {
 func (e *Event) addSpecial(text string, p *probe) bool {
 	start := len(e.arena)
 	e.arena = append(e.arena, text...)
-	if e.table.guarded != nil && e.table.imitation(e.arena, start, start) >= 0 {
+	if e.table.guarded != nil && e.imitation(start, start) >= 0 {
 		e.arena = e.arena[:start]
 		return false
 	}

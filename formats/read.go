@@ -9,6 +9,9 @@ import (
 func (e *Event) evaluate(i int, a *attribute) {
 	start := len(e.arena)
 	how, bad := e.read(a)
+	if how == special {
+		e.guard(start)
+	}
 	n := len(e.arena) - start
 	if n == 0 || n <= a.longerThan {
 		if bad {
@@ -28,6 +31,9 @@ func (e *Event) evaluate(i int, a *attribute) {
 			return
 		default:
 			e.arena = e.arena[:start+len(cutText(e.arena[start:], a.max))]
+			if len(e.arena) == start { // not even the ellipsis has room
+				return
+			}
 		}
 	}
 	e.present.add(i)
@@ -105,7 +111,7 @@ func (e *Event) readText(a *attribute, s *source, start int) (how form) {
 			how = max(how, a.joined)
 		}
 		from := len(e.arena)
-		how = max(how, e.readOne(a, text, start))
+		how = max(how, e.readOne(a, text))
 		if len(e.arena) == from {
 			e.arena = e.arena[:at]
 		} else if a.first || s.kind == fromList && a.header {
@@ -115,14 +121,14 @@ func (e *Event) readText(a *attribute, s *source, start int) (how form) {
 	return how
 }
 
-// readOne appends one text of a value that begins at start.
-func (e *Event) readOne(a *attribute, text string, start int) form {
+// readOne appends one text of a value.
+func (e *Event) readOne(a *attribute, text string) form {
 	clean, escapes := e.table.layout.look(text)
 	if clean && !escapes && len(text) <= a.max {
 		e.arena = append(e.arena, text...)
 		return plain
 	}
-	how, limit, from := e.table.layout.Clean, a.max, len(e.arena)
+	how, limit := e.table.layout.Clean, a.max
 	if a.header {
 		how = e.table.layout.Header
 	}
@@ -130,9 +136,6 @@ func (e *Event) readOne(a *attribute, text string, start int) form {
 		limit = -1
 	}
 	e.arena = AppendClean(e.arena, text, how, limit)
-	if e.table.guarded != nil {
-		e.arena = e.table.guard(e.arena, start, from)
-	}
 	return special
 }
 

@@ -20,7 +20,7 @@ type Layout struct {
 	AppendValue func(dst, value []byte) []byte
 	// AppendHeader does the same for the name in the header; nil: the header has none.
 	AppendHeader func(dst, value []byte) []byte
-	GuardKeys    bool // no value may hold what looks like a pair of the event: see Table.guard
+	GuardKeys    bool // no value may hold what looks like a pair of the event: see Event.guard
 	JSON         bool // lists and flags become arrays and booleans
 	NameCost     int  // bytes that one name takes in the list of shortened keys besides itself
 }
@@ -44,7 +44,7 @@ type Table struct {
 	classID        []source
 	severity       [SeverityHigh + 1]int
 	severityWords  [SeverityHigh + 1]string
-	guarded        map[string]bool // keys that no value may imitate; nil: the format escapes equals signs
+	guarded        map[string]bool // keys that no value may imitate, beside Detection.Extra's; nil: the format escapes equals signs
 	names          lossNames
 	extra          extraKeys
 }

@@ -244,6 +244,19 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// A value that is joined of several is looked at as a whole.
+func TestJoinForgesNoPair(t *testing.T) {
+	m, err := formats.ParseMapping(`attributes = [{ key = "who", from = ["assigned_to", "last_comment_by"], all = true, join = "=" }]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEncoder(t, Options{Additions: formats.Additions{Extend: m}})
+	event, _ := e.AppendEvent(nil, &formats.Detection{AssignedTo: "a src", LastCommentBy: "192.0.2.1"}, 4096)
+	if !strings.HasSuffix(string(event), "\twho=a src\uff1d192.0.2.1") {
+		t.Errorf("%s", event)
+	}
+}
+
 func FuzzLEEF(f *testing.F) {
 	for i, s := range formatstest.Hostile() {
 		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))

@@ -13,7 +13,7 @@ import (
 // pieces are what hostile texts are put together from: every character and word that a reader of some format takes
 // for structure, beside harmless ones.
 var pieces = []string{"a", "Z", "9", "word", " ", "  ", "\t", "\n", "\r", "\r\n", `\`, `\\`, "|", `\|`, "=", `\=`, "^", `"`, "'", ",", ";", "#", "%", "/",
-	"usrName=", " usrName=", "|usrName=", "suser=", " src=", "sev=10", " cat=forged", "externalId=", "LEEF:1.0|", "LEEF:2.0|", "CEF:0|", "<134>", "0x09", "x09",
+	"usrName=", " usrName=", "|usrName=", "suser=", " src=", "sev=10", " cat=forged", " customerNote=", "externalId=", "LEEF:1.0|", "LEEF:2.0|", "CEF:0|", "<134>", "0x09", "x09",
 	"\x00", "\x01", "\x1b[31m", "\x7f", "\u0085", "\u2028", "\u2029", "\ufeff", "\u202e", "\u2066", "\xff", "\xc3", "\xe2\x82", "\u00a0", "\u3000", "ü", "検", "🚨", "\u0301", "\uff1d"}
 
 // typed are texts that are of the types that keys have, or nearly so.

@@ -25,7 +25,7 @@ type Reading struct {
 	Version    string                // of the format
 	Newlines   bool                  // kept in values
 	Delimiter  rune                  // replaced in values; 0: none
-	Guarded    func(key string) bool // keys that no value may imitate; nil: none
+	Guarded    func(key string) bool // keys that no value of any event may imitate; nil: none
 }
 
 var pairLike = regexp.MustCompile(`[ |][A-Za-z0-9]+=`)
@@ -43,9 +43,20 @@ func GuardKeys(s string, guarded func(key string) bool) string {
 	})
 }
 
+// GuardedIn are the keys that no value of the event of d may imitate; nil: none.
+func (r Reading) GuardedIn(d *formats.Detection) func(key string) bool {
+	if r.Guarded == nil {
+		return nil
+	}
+	return func(key string) bool {
+		return r.Guarded(key) || slices.ContainsFunc(d.Extra, func(p formats.Pair) bool { return p.Key == key })
+	}
+}
+
 // Means says what the event of d must say when it may be as long as it likes.
 func (r Reading) Means(d *formats.Detection) Meant {
 	m := Meant{Pairs: map[string]string{}}
+	r.Guarded = r.GuardedIn(d)
 	for i := range r.Mapping.Attributes {
 		a := &r.Mapping.Attributes[i]
 		if len(a.From) > 0 && a.From[0] == "shortened" || len(a.Versions) > 0 && !slices.Contains(a.Versions, r.Version) {
