@@ -148,8 +148,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 	others.Go(func() { b.notice(ctx) })
 	others.Go(func() { b.observe(ctx) })
 	others.Go(func() { b.reconcileRegularly(ctx) })
+	var serving sync.WaitGroup
 	if b.admin != nil {
-		others.Go(func() { b.admin.Serve(ctx) })
+		serving.Go(func() { b.admin.Serve(ctx) })
 	}
 	others.Go(func() {
 		if b.exhausted(ctx) {
@@ -177,6 +178,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	for _, d := range b.destinations {
 		d.unit.stop()
 	}
+	serving.Wait()
 	return errors.Join(failed, b.buffer.Close())
 }
 

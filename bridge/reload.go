@@ -59,6 +59,9 @@ func (b *Bridge) prepare(c *config.Config) (*built, error) {
 		}
 		x, err := b.prepareSource(s, c.StateDir)
 		if err != nil {
+			if at < 0 {
+				b.forget([]string{s.Name}, nil)
+			}
 			errs = append(errs, err)
 			continue
 		}

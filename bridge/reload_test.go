@@ -185,3 +185,20 @@ func TestStopWhileReloadOpensAgain(t *testing.T) {
 		w.end()
 	})
 }
+
+// TestReloadRefusedSource: a new source that cannot be built leaves no series of its own.
+func TestReloadRefusedSource(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := reloading(t, dir)
+		defer w.end()
+		next := *w.config
+		other := next.Sources[0]
+		other.Name, other.CAFile = "other", dir+"/missing.pem"
+		next.Sources = append(slices.Clone(next.Sources), other)
+		if _, err := w.bridge.Reload(&next); err == nil {
+			t.Fatal("the reload is not refused")
+		}
+		w.wantNothingOf("other")
+	})
+}

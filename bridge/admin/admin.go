@@ -69,11 +69,25 @@ func Listen(o Options) (*Server, error) {
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}}, nil
 }
 
-// Serve answers requests until ctx ends.
+// answerTime is how long a request that is being answered is waited for at the end.
+const answerTime = 2 * time.Second
+
+// Serve answers requests until ctx ends; then those that are being answered, for at most 2 seconds.
 func (s *Server) Serve(ctx context.Context) {
-	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+		defer cancel()
+		if s.http.Shutdown(within) != nil {
+			_ = s.http.Close()
+		}
+	})
 	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("the status page is not served any more", "error", err)
+	}
+	if !stop() {
+		<-closed
 	}
 }
 

@@ -44,11 +44,27 @@ func Listen(stateDir string, d Daemon, log *slog.Logger) (*Server, error) {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}}, nil
 }
 
-// Serve answers until ctx ends, and removes the socket.
+// answerTime is how long a command that is being answered is waited for at the end.
+const answerTime = 2 * time.Second
+
+// Serve answers until ctx ends, and removes the socket. Then it ends what it was asked and waits for that, for at most 2
+// seconds.
 func (s *Server) Serve(ctx context.Context) {
-	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })()
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+		defer cancel()
+		if s.http.Shutdown(within) != nil {
+			_ = s.http.Close()
+		}
+	})
 	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("commands are not answered any more", "error", err)
+	}
+	if !stop() {
+		<-closed
 	}
 }
 
@@ -65,6 +81,9 @@ func handler(d Daemon) http.Handler {
 	return mux
 }
 
+// errStopping: what was asked for had not come to its end when the bridge was stopped.
+var errStopping = errors.New("siembridge is stopping: ask again when it runs")
+
 // call answers a request whose body is an In with an Out.
 func call[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +93,9 @@ func call[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFun
 			return
 		}
 		out, err := f(r.Context(), in)
+		if err != nil && r.Context().Err() != nil {
+			err = errStopping
+		}
 		reply(w, out, err)
 	}
 }
