@@ -104,6 +104,7 @@ func (f *File) restore() error {
 	if err != nil {
 		return fmt.Errorf("the checkpoint: %w", err)
 	}
+	f.positions = map[string]filePosition{} // what was read and not stored is read again
 	if data != nil && json.Unmarshal(data, &f.positions) != nil {
 		f.log.Warn("what was read before is not known; files are read again and their records recognised")
 	}
@@ -113,9 +114,11 @@ func (f *File) restore() error {
 // look reads what is new in all files. One that cannot be read does not keep the others from being read.
 func (f *File) look(ctx context.Context) {
 	paths, _ := filepath.Glob(f.o.Path) // the pattern was checked
-	if len(paths) == 0 && !strings.ContainsAny(f.o.Path, `*?[`) {
-		f.failed(fmt.Errorf("there is no file %s", f.o.Path))
-		return
+	if len(paths) == 0 {
+		if err := f.nothing(); err != nil {
+			f.failed(err)
+			return
+		}
 	}
 	sort.Strings(paths)
 	f.survey(paths)
@@ -137,6 +140,22 @@ func (f *File) look(ctx context.Context) {
 	default:
 		f.failed(fmt.Errorf("%w (and %d files more)", failures[0], len(failures)-1))
 	}
+}
+
+// nothing tells why there is no file, unless it is only that a folder has none yet.
+func (f *File) nothing() error {
+	folder := f.o.Path
+	for strings.ContainsAny(folder, `*?[`) {
+		folder = filepath.Dir(folder)
+	}
+	if folder == f.o.Path {
+		return fmt.Errorf("there is no file %s", folder)
+	}
+	dir, err := os.Open(folder)
+	if err != nil {
+		return fmt.Errorf("no file is found: %w", err)
+	}
+	return dir.Close()
 }
 
 // readStdin reads standard input to its end.
@@ -164,17 +183,26 @@ func (f *File) readStdin(ctx context.Context) error {
 
 // read reads what is new in one file and stores it with the new position.
 func (f *File) read(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for a writer, past ctx
+		if path != f.o.Path {
+			return nil
+		}
+		return errors.New("it is no regular file; a pipe is read as standard input, with path = \"-\"")
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if info, err = file.Stat(); err != nil {
 		return err
 	}
 	at := f.positions[path]
-	if !at.of(file, info.Size()) { // another file of the same name
+	if !at.of(file, path, info.Size()) { // another file of the same name
 		at = filePosition{}
 	}
 	if at.finished(path, info.Size()) {

@@ -40,7 +40,7 @@ const headLength = 1 << 10
 // finished tells whether a file of a size has nothing new.
 func (p *filePosition) finished(path string, size int64) bool {
 	if compressed(path) {
-		return p.Ended && p.Size == size
+		return size == 0 || p.Ended && p.Size == size
 	}
 	return p.At == size
 }
@@ -57,12 +57,25 @@ func (p *filePosition) done(path string, size int64) int64 {
 }
 
 // of tells whether a position is one of this file.
-func (p *filePosition) of(file *os.File, size int64) bool {
+func (p *filePosition) of(file *os.File, path string, size int64) bool {
 	if size < p.Size || size < p.Marked {
 		return false
 	}
 	now := filePosition{}
-	return now.mark(file, p.Marked) == nil && (p.Head == "" || now.Head == p.Head)
+	return now.mark(file, p.Marked) == nil && (p.Head == "" || now.Head == p.Head) && (compressed(path) || p.between(file, size))
+}
+
+// between tells whether what a position between two lines is between are two lines still, or two values: a file may have
+// been written anew that begins as it did.
+func (p *filePosition) between(file *os.File, size int64) bool {
+	if p.Part != partLines || p.At == 0 || p.At >= size {
+		return true
+	}
+	var around [2]byte
+	if _, err := file.ReadAt(around[:], p.At-1); err != nil {
+		return false
+	}
+	return around[0] == '\n' || around[1] == '\n' || around[1] == '\r' || around == [2]byte{'}', '{'}
 }
 
 // mark notes the file's beginning.
