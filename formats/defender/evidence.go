@@ -71,24 +71,27 @@ func (r *evidenceReader) reset() {
 
 var identitySeed = maphash.MakeSeed()
 
-// repeated reports whether a piece of the same identity is there already. A piece that says nothing of its own never
-// is.
-func (r *evidenceReader) repeated(e *piece) bool {
+// repeated returns the piece of the same identity that is there already, nil when there is none. A piece that says nothing
+// of its own never is.
+func (r *evidenceReader) repeated(e *piece) *piece {
 	start := len(r.identity)
 	r.identity = e.appendIdentity(r.identity)
 	e.identity = r.identity[start:]
 	if len(e.identity) == 0 {
-		return false
+		return nil
 	}
 	hash := 31*maphash.String(identitySeed, e.kind) + maphash.Bytes(identitySeed, e.identity)
 	if old, ok := r.seen[hash]; ok {
-		return old.kind == e.kind && bytes.Equal(old.identity, e.identity)
+		if old.kind == e.kind && bytes.Equal(old.identity, e.identity) {
+			return old
+		}
+		return nil
 	}
 	if r.seen == nil {
 		r.seen = map[uint64]*piece{}
 	}
 	r.seen[hash] = e
-	return false
+	return nil
 }
 
 // addEvidence reads all pieces into d.Evidence and fills the roles from them, the most telling piece first.
@@ -112,17 +115,19 @@ func (s *scanner) addEvidence(d *formats.Detection, all pieces, typeOf func(*pie
 			continue
 		}
 		e.in = &s.texts
-		if e.kind = typeOf(e); r.repeated(e) {
-			continue
-		}
-		r.pieces = append(r.pieces, e)
-		if s.whole {
-			e.rank = e.telling()
-			d.Evidence = append(d.Evidence, e.evidence(p))
+		e.kind = typeOf(e)
+		if old := r.repeated(e); old == nil {
+			r.pieces = append(r.pieces, e)
+		} else if e.tellsMore(old) {
+			*old = *e
 		}
 	}
 	if !s.whole {
 		return
+	}
+	for _, e := range r.pieces {
+		e.rank = e.telling()
+		d.Evidence = append(d.Evidence, e.evidence(p))
 	}
 	r.ranked = append(r.ranked, r.pieces...)
 	slices.SortStableFunc(r.ranked, func(a, b *piece) int { return cmp.Compare(a.rank, b.rank) })
@@ -205,6 +210,20 @@ func (e *piece) telling() int {
 		}
 	}
 	return rank*4 + best
+}
+
+// tellsMore reports whether of two pieces that are the same one this one counts, whatever their order.
+func (e *piece) tellsMore(old *piece) bool {
+	is, was := e.telling(), old.telling()
+	return is < was || is == was && strings.ToLower(string(e.state())) < strings.ToLower(string(old.state()))
+}
+
+// state is the verdict on the piece. The Endpoint API's evidence has none; its detection status says as much.
+func (e *piece) state() text {
+	if e.Verdict == "" {
+		return e.DetectionStatus
+	}
+	return e.Verdict
 }
 
 // remediation is what was done about the piece.

@@ -120,11 +120,7 @@ func (r *evidenceReader) appendSorted(dst []byte) []byte {
 		start := len(lines)
 		lines = append(append(lines, e.kind...), 0)
 		lines = append(append(lines, e.identity...), 0)
-		verdict := e.Verdict
-		if verdict == "" { // the Endpoint API's evidence has none; its detection status says as much
-			verdict = e.DetectionStatus
-		}
-		lines = appendLower(lines, string(verdict))
+		lines = appendLower(lines, string(e.state()))
 		spans = append(spans, [2]int{start, len(lines)})
 	}
 	slices.SortFunc(spans, func(a, b [2]int) int { return bytes.Compare(lines[a[0]:a[1]], lines[b[0]:b[1]]) })

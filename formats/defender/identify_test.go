@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/siembridge/siembridge/formats"
 )
 
 func identify(t *testing.T, api API, raw string) Identity {
@@ -63,6 +65,39 @@ func TestContentHash(t *testing.T) {
 	} {
 		if got := identify(t, GraphAlerts, c.raw); got.Key != "da1" || (got.Hash == want.Hash) != c.same {
 			t.Errorf("%s: same hash is %v, want %v", c.name, got.Hash == want.Hash, c.same)
+		}
+	}
+}
+
+// Of a piece that comes twice the more telling one counts, whatever their order.
+func TestEvidenceTwice(t *testing.T) {
+	type word struct{ verdict, role, want string }
+	for _, c := range []struct{ one, two, want word }{
+		{word{"unknown", "attacked", ""}, word{"malicious", "contextual", ""}, word{"malicious", "contextual", "blocked"}},
+		{word{"suspicious", "contextual", ""}, word{"suspicious", "attacked", ""}, word{"suspicious", "attacked", "blocked"}},
+		{word{"unknown", "contextual", ""}, word{"Another", "contextual", ""}, word{"Another", "contextual", "blocked"}},
+	} {
+		piece := func(w word) string {
+			status := "active"
+			if w.verdict == c.want.verdict && w.role == c.want.role {
+				status = "blocked"
+			}
+			return `{"@odata.type":"#microsoft.graph.security.ipEvidence","ipAddress":"192.0.2.1","verdict":"` + w.verdict + `","roles":["` + w.role + `"],"remediationStatus":"` + status + `"}`
+		}
+		var hashes [][16]byte
+		for _, pair := range [][2]word{{c.one, c.two}, {c.two, c.one}} {
+			raw := `{"id":"a","evidence":[` + piece(pair[0]) + `,` + piece(pair[1]) + `]}`
+			hashes = append(hashes, identify(t, GraphAlerts, raw).Hash)
+			var d formats.Detection
+			if _, err := Decode(GraphAlerts, []byte(raw), &d); err != nil {
+				t.Fatal(err)
+			}
+			if got := (word{d.Verdict, d.EvidenceRoles[0], d.Remediation}); got != c.want || len(d.Evidence) != 1 || d.Evidence[0].Verdict != c.want.verdict || d.EvidenceCount != "2" {
+				t.Errorf("%s: %+v, %+v", raw, got, d.Evidence)
+			}
+		}
+		if hashes[0] != hashes[1] {
+			t.Errorf("%v and %v: the order of evidence is part of the hash", c.one, c.two)
 		}
 	}
 }
