@@ -38,6 +38,7 @@ type Bridge struct {
 	log      *slog.Logger
 	version  string
 	started  time.Time
+	began    *config.Config // of the start: what is read at a start only is in force as it says
 	hostname string
 	registry *prometheus.Registry
 	buffer   Store
@@ -75,7 +76,7 @@ type shared struct {
 // New opens the buffer and builds everything that a configuration asks for. All that can fail does so here, before
 // anything is pulled or sent; Run then only runs. Close gives up a Bridge that is not run.
 func New(c *config.Config, o Options) (*Bridge, error) {
-	b := &Bridge{config: c, options: o, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now(), ended: make(chan struct{}, 1)}
+	b := &Bridge{config: c, began: c, options: o, log: o.Logger, registry: prometheus.NewRegistry(), version: o.Version, started: time.Now(), ended: make(chan struct{}, 1)}
 	b.hostname = thisHost()
 	var err error
 	if b.buffer, err = openPatiently(c, o, b.registry); err != nil {

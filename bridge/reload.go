@@ -98,7 +98,7 @@ func (b *Bridge) Reload(c *config.Config) (control.Changes, error) {
 		b.forget(n.changes.Sources.Added, nil)
 		return control.Changes{}, err
 	}
-	n.changes.Restart = waiting(b.config, c)
+	n.changes.Restart = waiting(b.began, c)
 	// A queue can be refused, by a full disk. Those of new destinations are opened before anything is stopped.
 	var opened []string
 	for _, d := range n.destinations {
@@ -205,7 +205,7 @@ func (b *Bridge) logChanges(c *control.Changes) {
 	}
 }
 
-// waiting lists the keys that changed and are read at a start only.
+// waiting lists the keys that are read at a start only, and differ from those of the last.
 func waiting(old, next *config.Config) (keys []string) {
 	for _, k := range []struct {
 		key       string

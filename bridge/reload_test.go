@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer/disk/vfs/faultfs"
+	"github.com/siembridge/siembridge/bridge/config"
 )
 
 // reloading is a bridge at rest whose destination is qradar. The configuration that more returns has the destinations
@@ -200,5 +201,27 @@ func TestReloadRefusedSource(t *testing.T) {
 			t.Fatal("the reload is not refused")
 		}
 		w.wantNothingOf("other")
+	})
+}
+
+// TestReloadThatWaitsForAStart: what takes effect at the next start is said for as long as it differs from what runs.
+func TestReloadThatWaitsForAStart(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, dir, 8)
+		w.start()
+		defer w.end()
+		w.settle()
+		changed := *w.config
+		changed.Log.Format = "json"
+		for i, step := range []struct {
+			config *config.Config
+			waits  []string
+		}{{&changed, []string{"log.format"}}, {&changed, []string{"log.format"}}, {w.config, nil}} {
+			changes, err := w.bridge.Reload(step.config)
+			if err != nil || !slices.Equal(changes.Restart, step.waits) {
+				t.Errorf("reload %d: %v wait, want %v (%v)", i, changes.Restart, step.waits, err)
+			}
+		}
 	})
 }

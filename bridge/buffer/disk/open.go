@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -102,12 +103,22 @@ func unusable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w; the state directory has to belong to the user that siembridge runs as", err)
+	remedy := "name a folder in state_dir that siembridge may write to"
+	switch {
+	case isFull(err):
+		remedy = "free some space on the file system of state_dir"
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "the state directory has to belong to the user that siembridge runs as"
+	}
+	return fmt.Errorf("%w; %s", err, remedy)
 }
 
 func explainOpen(dir string, err error) error {
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%w: its index is locked; stop the other process, or use another state_dir than %s", buffer.ErrLocked, dir)
+	}
+	if isFull(err) {
+		return explain(dir, err)
 	}
 	return err
 }
