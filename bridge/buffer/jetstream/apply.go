@@ -15,7 +15,7 @@ func (b *Buffer) apply(subject string, seq uint64, body []byte) {
 	if len(body) == 0 {
 		body = nil
 	}
-	b.docs[subject] = doc{seq, body}
+	b.docs[subject] = doc{seq, body, b.beats}
 	switch {
 	case strings.HasPrefix(subject, ofSource):
 		b.applySource(name(subject[len(ofSource):]), body)

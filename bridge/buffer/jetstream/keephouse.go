@@ -99,8 +99,28 @@ func (b *Buffer) purge(ctx context.Context, subjects string, before uint64) erro
 	return err
 }
 
+// sweep forgets what the servers have forgotten by themselves, about which they tell nobody: states without a body, and
+// instances that died. Beats are at least half a beat's time apart.
+func (b *Buffer) sweep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	past := func(beat uint64) bool { return b.beats-beat > uint64(4*max(memberLife, forgotten)/b.o.Beat) }
+	for subject, d := range b.docs {
+		if d.body == nil && past(d.beat) {
+			delete(b.docs, subject)
+		}
+	}
+	for id, m := range b.members {
+		if id != b.id && past(m.heard) {
+			delete(b.members, id)
+			delete(b.docs, ofMember+id)
+		}
+	}
+}
+
 // keepHouse removes what is past its time: delivered records, destinations that were closed for 7 days.
 func (b *Buffer) keepHouse(ctx context.Context) {
+	b.sweep()
 	now := b.o.Now()
 	if err := b.retire(ctx, 0, now.Add(-b.o.Retain)); err != nil {
 		b.log.Debug("delivered records that are past their time cannot be removed", "error", err)

@@ -10,6 +10,7 @@ import (
 type doc struct {
 	seq  uint64
 	body []byte // nil: forgotten
+	beat uint64 // this instance's beats when it was taken in
 }
 
 // sourceState is who pulls a source, and how far that has come.
