@@ -69,10 +69,11 @@ func (b *Buffer) load() error {
 	return b.loadProgress()
 }
 
-// settleFiles makes the folder agree with the index: what is behind the committed end of a segment is cut off, and
-// files that the index does not list are deleted. They are what a crash leaves before or after a commit.
+// settleFiles makes the folder agree with the index: what is behind the committed end of a segment is cut off, as is
+// progress on top of another commit, and files that the index does not list are deleted. They are what a crash leaves
+// before or after a commit, or a restored backup.
 func (b *Buffer) settleFiles() error {
-	if err := b.arrange(); err != nil {
+	if err := errors.Join(b.arrange(), b.progress.cut(b.opts.FS)); err != nil {
 		return err
 	}
 	ids, err := listSegments(b.logDir)

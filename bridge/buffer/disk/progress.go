@@ -159,6 +159,20 @@ func (b *Buffer) loadProgress() error {
 	}
 }
 
+// cut takes away what does not count behind what was taken up. Where the index is restored from a backup, it comes to the
+// same numbers of commits again.
+func (f *progressFile) cut(fsys vfs.FS) error {
+	file, err := fsys.OpenFile(f.path, os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.file = file
+	return file.Truncate(f.at)
+}
+
 // appendProgress appends an entry of the progress file.
 func appendProgress(b []byte, seed uint32, commits uint64, name string, row []byte) []byte {
 	start := len(b)

@@ -272,3 +272,40 @@ func TestProgressOfSeveral(t *testing.T) {
 		t.Errorf("%v are left, not %v", got, want)
 	}
 }
+
+// TestProgressOfRestoredState: where an index and a log are restored from a backup and the progress file stays, what it
+// says does not count when the index comes to the same number of commits again.
+func TestProgressOfRestoredState(t *testing.T) {
+	o := Options{Dir: t.TempDir(), Simulated: true}
+	b := open(t, o)
+	openQueue(t, b, "d")
+	appendNumbered(t, b, 0, 10)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	backup := copyState(t, o.Dir)
+	b = open(t, o)
+	q := openQueue(t, b, "d")
+	appendNumbered(t, b, 10, 10)
+	appendNumbered(t, b, 20, 10)
+	appendNumbered(t, b, 30, 10)
+	released(t, q, 15)
+	commits := b.end.commits
+	later := filepath.Join(copyState(t, o.Dir), bufferName, progressName)
+	if err := os.Rename(later, filepath.Join(backup, bufferName, progressName)); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = backup
+	b = open(t, o)
+	q = openQueue(t, b, "d")
+	n := 10
+	for ; b.end.commits < commits; n += 10 {
+		appendNumbered(t, b, n, 10)
+	}
+	if pending := q.Pending().Records; int(pending) != n || b.end.commits != commits {
+		t.Fatalf("%d pending after %d commits", pending, b.end.commits)
+	}
+	if got := left(t, o, whole); got != n {
+		t.Errorf("%d of %d are left", got, n)
+	}
+}
