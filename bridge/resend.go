@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 )
@@ -85,6 +86,10 @@ func (q *resendQueue) Take(ctx context.Context, into *buffer.Taken, max, maxByte
 	}
 }
 
+// turnTime is how long new records are waited for while there is something to send again: those that are pending may be
+// another instance's, which this one never takes.
+const turnTime = time.Second
+
 // takeNew takes what is new. It waits for that, but no longer than until there is something to send again.
 func (q *resendQueue) takeNew(ctx context.Context, into *buffer.Taken, max, maxBytes int) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -93,14 +98,20 @@ func (q *resendQueue) takeNew(ctx context.Context, into *buffer.Taken, max, maxB
 	if q.wake = stop; q.called {
 		stop()
 	}
+	if q.replay != nil || len(q.retry) > 0 {
+		defer time.AfterFunc(turnTime, stop).Stop()
+	}
 	q.mu.Unlock()
 	err := q.Queue.Take(ctx, into, max, maxBytes)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.wake = nil
 	for i := range into.Records {
-		q.flight.add(into.Records[i].Number)
-		q.newest = into.Records[i].Number
+		n := into.Records[i].Number
+		q.flight.add(n)
+		if n > q.newest {
+			q.newest = n
+		}
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -314,4 +315,61 @@ func TestFaultsOfResending(t *testing.T) {
 			t.Errorf("it is under way still: %v", r.queue.retrying)
 		}
 	})
+}
+
+// elsewhere is a queue of which another instance has a record under way: it is pending, and not to be taken here.
+type elsewhere struct{ buffer.Queue }
+
+func (q elsewhere) Pending() buffer.Pending {
+	p := q.Queue.Pending()
+	p.Records++
+	return p
+}
+
+// TestReplayBesideAnotherInstance: what is pending elsewhere does not hold up what is to be sent again here.
+func TestReplayBesideAnotherInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newResending(t)
+		r.append("a", 0, 4)
+		r.release(r.take(10)...)
+		r.queue.Queue = elsewhere{r.queue.Queue}
+		if n := r.begin(); n != 4 {
+			t.Errorf("%d records are to be sent again, not 4", n)
+		}
+		var again []string
+		for range 4 {
+			one := r.take(1)
+			again = append(again, keysOf(one)...)
+			r.release(one...)
+		}
+		if !slices.Equal(again, []string{"a0", "a1", "a2", "a3"}) {
+			t.Errorf("sent again: %q", again)
+		}
+	})
+}
+
+// outOfOrder is a queue that gives records of a lane that was taken over.
+type outOfOrder struct {
+	elsewhere
+	numbers []uint64
+}
+
+func (q *outOfOrder) Take(_ context.Context, into *buffer.Taken, _, _ int) error {
+	into.Records = append(into.Records[:0], buffer.Record{Number: q.numbers[0]})
+	q.numbers = q.numbers[1:]
+	return nil
+}
+
+func (q *outOfOrder) Release(context.Context, []uint64) error { return nil }
+
+// TestReplayAfterTakeover: older records that came last do not make a replay leave out the newest.
+func TestReplayAfterTakeover(t *testing.T) {
+	r := newResending(t)
+	r.queue.Queue = &outOfOrder{elsewhere{r.queue.Queue}, []uint64{10, 5}}
+	for range 2 {
+		r.release(r.take(1)...)
+	}
+	if below, ok := r.queue.settled(); below != 11 || !ok {
+		t.Errorf("settled below %d, %v", below, ok)
+	}
 }
