@@ -122,15 +122,25 @@ func (f *File) look(ctx context.Context) {
 	}
 	sort.Strings(paths)
 	f.survey(paths)
+	f.forget(paths)
+	b := f.newBatch(ctx) // of all files: each may have a record only, and the position of every file is stored with a batch
+	defer b.leave()
+	b.keepPositions()
 	var failures []error
 	for _, path := range paths {
-		err := f.read(ctx, path)
+		err := f.read(b, path)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", path, err))
 		}
+	}
+	if err := b.end(); err != nil {
+		failures = append(failures, err)
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	switch len(failures) {
 	case 0:
@@ -171,7 +181,7 @@ func (f *File) readStdin(ctx context.Context) error {
 		}
 	}
 	f.work.total.Store(size)
-	b := f.newBatch(ctx, "")
+	b := f.newBatch(ctx)
 	defer b.leave()
 	r := newReading(b, &countingReader{ctx, in, &f.work.read}, true, true)
 	r.once = true
@@ -181,8 +191,8 @@ func (f *File) readStdin(ctx context.Context) error {
 	return b.flush(nil)
 }
 
-// read reads what is new in one file and stores it with the new position.
-func (f *File) read(ctx context.Context, path string) error {
+// read reads what is new in one file into b, with the new position.
+func (f *File) read(b *fileBatch, path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -212,36 +222,35 @@ func (f *File) read(ctx context.Context, path string) error {
 		return s.err
 	}
 	delete(f.stuck, path)
-	err = f.readFrom(ctx, file, path, at, info.Size())
+	err = f.readFrom(b, file, path, at, info.Size())
 	if errors.Is(err, errRewritten) {
 		f.log.Info("the file was written anew: it is read again, and what was read before is recognised", "file", path)
-		err = f.readFrom(ctx, file, path, filePosition{}, info.Size())
+		err = f.readFrom(b, file, path, filePosition{}, info.Size())
 	}
 	var stored *storeError
-	if err != nil && ctx.Err() == nil && !errors.As(err, &stored) {
+	if err != nil && b.ctx.Err() == nil && !errors.As(err, &stored) {
 		f.stuck[path] = stuck{info.Size(), info.ModTime(), err}
 	}
 	return err
 }
 
 // readFrom reads a file from a position to its end.
-func (f *File) readFrom(ctx context.Context, file *os.File, path string, at filePosition, size int64) error {
+func (f *File) readFrom(b *fileBatch, file *os.File, path string, at filePosition, size int64) error {
 	settled := at.Size == size // nothing was appended since it was looked at last
-	b := f.newBatch(ctx, path)
-	defer b.leave()
-	b.at, b.at.Size = at, size
-	if err := b.at.mark(file, size); err != nil {
+	at.Size, at.Ended = size, false
+	if err := at.mark(file, size); err != nil {
 		return err
 	}
-	in, err := f.open(ctx, file, path, at, size)
+	in, err := f.open(b.ctx, file, path, at, size)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	b.path, b.at = path, at
 	r := newReading(b, in, settled || compressed(path), settled)
 	err = r.run()
-	if b.at.Ended = err == nil && !r.waits; b.at != f.positions[path] && ctx.Err() == nil && !errors.Is(err, errRewritten) {
-		err = errors.Join(err, b.flush(nil))
+	if b.at.Ended = err == nil && !r.waits; b.ctx.Err() == nil && !errors.Is(err, errRewritten) {
+		b.mark()
 	}
 	return err
 }

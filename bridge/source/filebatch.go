@@ -10,28 +10,45 @@ import (
 	"github.com/siembridge/siembridge/formats/defender"
 )
 
-// fileBatch collects records of a file and appends them with the position behind them.
+// fileBatch collects records of files, one file after the other, and appends them with the positions behind them.
 type fileBatch struct {
 	collector
-	f    *File
-	path string // "": standard input, of which no position is kept
-	at   filePosition
+	f     *File
+	path  string       // of the file that is being read; "": standard input, of which no position is kept
+	at    filePosition // in it
+	moved bool         // a position has changed since the batch began
 }
 
-func (f *File) newBatch(ctx context.Context, path string) *fileBatch {
-	b := &fileBatch{f: f, path: path, collector: collector{ctx: ctx, source: f.o.Name, buffer: patient{f}, noUpdates: f.o.NoUpdates,
+func (f *File) newBatch(ctx context.Context) *fileBatch {
+	return &fileBatch{f: f, collector: collector{ctx: ctx, source: f.o.Name, buffer: patient{f}, noUpdates: f.o.NoUpdates,
 		evidence: f.o.Evidence, note: f.note, ahead: !f.o.Evidence}}
-	if path != "" {
-		b.position = func() []byte {
-			f.positions[path] = b.at
-			data, err := json.Marshal(f.positions)
-			if err != nil { // they are numbers and texts
-				panic(err)
-			}
-			return data
+}
+
+// keepPositions has the positions of all files stored with each batch.
+func (b *fileBatch) keepPositions() {
+	b.position = func() []byte {
+		b.mark()
+		data, err := json.Marshal(b.f.positions)
+		if err != nil { // they are numbers and texts
+			panic(err)
 		}
+		return data
 	}
-	return b
+}
+
+// mark notes how far the file that is being read was read.
+func (b *fileBatch) mark() {
+	if b.path != "" && b.at != b.f.positions[b.path] {
+		b.f.positions[b.path], b.moved = b.at, true
+	}
+}
+
+// end stores what there is.
+func (b *fileBatch) end() error {
+	if !b.moved && len(b.records) == 0 {
+		return b.settle()
+	}
+	return b.flush(nil)
 }
 
 // leave ends a batch that may not have been flushed: reading has failed, or ctx has ended.

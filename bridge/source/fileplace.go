@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -95,6 +96,23 @@ func compressed(path string) bool {
 
 // fileWork is how much of the files is read, in bytes as they are on disk.
 type fileWork struct{ read, total atomic.Int64 }
+
+// goneKept is how many files that are gone are remembered: one may come back.
+const goneKept = 1000
+
+// forget forgets files that are gone, when they are many: the positions of all are stored with each batch.
+func (f *File) forget(paths []string) {
+	if len(f.positions) <= len(paths)+goneKept {
+		return
+	}
+	there := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		there[path] = true
+	}
+	gone := func(path string) bool { return !there[path] }
+	maps.DeleteFunc(f.positions, func(path string, _ filePosition) bool { return gone(path) })
+	maps.DeleteFunc(f.stuck, func(path string, _ stuck) bool { return gone(path) })
+}
 
 // survey sums up what there is to read.
 func (f *File) survey(paths []string) {

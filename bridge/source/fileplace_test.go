@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -139,5 +140,70 @@ func TestEmptyPackedFile(t *testing.T) {
 		if got := f.Status(); to.ids() != "da1" || got.State != "ok" {
 			t.Errorf("%q, %+v", to.ids(), got)
 		}
+	}
+}
+
+// TestPackedFileThatGrows: a process that dies while it reads what was appended to a packed file goes on with the rest.
+func TestPackedFileThatGrows(t *testing.T) {
+	const n = 10_000
+	var more strings.Builder
+	for i := range n {
+		more.WriteString(row(fmt.Sprintf("db%05d", i)) + "\n")
+	}
+	path, to := filepath.Join(t.TempDir(), "a.ndjson.gz"), newStore()
+	begin := gzipped(t, row("da1")+"\n")
+	write(t, path, []byte(begin))
+	f := fileSource(t, path, nil, to)
+	f.look(t.Context())
+	write(t, path, []byte(begin+gzipped(t, more.String())))
+	ctx, kill := context.WithCancel(t.Context())
+	f.o.Buffer = &dying{store: to, left: 1, kill: kill}
+	f.look(ctx)
+	if len(to.keys) < 2 || len(to.keys) > n {
+		t.Fatalf("%d records when it died", len(to.keys))
+	}
+	f = fileSource(t, path, nil, to)
+	if err := f.restore(); err != nil {
+		t.Fatal(err)
+	}
+	f.look(t.Context())
+	if got := f.Status(); len(to.keys) != n+1 || got.Duplicates > 0 || got.State != "ok" {
+		t.Errorf("%d records of %d, %+v", len(to.keys), n+1, got)
+	}
+}
+
+// TestManySmallFiles: the positions of all files are stored with each batch, so that files of a record each share one,
+// and files that are gone are forgotten when they are many.
+func TestManySmallFiles(t *testing.T) {
+	const n = 2 * goneKept
+	dir, to, appends := t.TempDir(), newStore(), 0
+	name := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%05d.json", i)) }
+	for i := range n {
+		write(t, name(i), []byte(row(fmt.Sprintf("da%05d", i))))
+	}
+	f := fileSource(t, filepath.Join(dir, "*.json"), nil, to)
+	f.o.Buffer = appendFunc{to, func(ctx context.Context, b buffer.Batch) (buffer.Outcome, error) {
+		appends++
+		return to.Append(ctx, b)
+	}}
+	for range 2 {
+		f.look(t.Context())
+		if got := f.Status(); len(to.keys) != n || appends > 5 || got.Duplicates > 0 || got.State != "ok" || len(f.positions) != n {
+			t.Fatalf("%d records in %d batches, %+v", len(to.keys), appends, got)
+		}
+	}
+	f = fileSource(t, filepath.Join(dir, "*.json"), nil, to)
+	if err := f.restore(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n - 1 {
+		if err := os.Remove(name(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, name(n), []byte(row("db1")))
+	f.look(t.Context())
+	if got := f.Status(); got.Pulled != 1 || got.Duplicates > 0 || got.State != "ok" || len(f.positions) != 2 {
+		t.Errorf("%d positions, %+v", len(f.positions), got)
 	}
 }
