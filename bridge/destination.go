@@ -105,7 +105,7 @@ func (b *Bridge) prepareDestination(c *config.Destination, sources []config.Sour
 	if d.pipeline, err = NewPipeline(c, sources, b.hostname); err != nil {
 		return nil, fmt.Errorf("destination %s: %w", c.Name, err)
 	}
-	d.pipeline.Quarantine, d.pipeline.Metrics, d.pipeline.Logger = b.buffer.Quarantine(), b.shared.delivery, b.log
+	d.pipeline.Quarantine, d.pipeline.Metrics, d.pipeline.Logger = firstTime{b.buffer.Quarantine()}, b.shared.delivery, b.log
 	d.pipeline.Quarantined = func(source string) { b.shared.quarantined.WithLabelValues(source).Inc() }
 	return d, nil
 }

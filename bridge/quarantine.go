@@ -55,6 +55,17 @@ func describe(q *buffer.Quarantined) control.Quarantined {
 		Pulled: q.Record.Pulled, Update: q.Record.Update, Reason: q.Reason}
 }
 
+// firstTime is a quarantine that keeps no second copy of a record that is sent again from it and still cannot be read.
+type firstTime struct{ buffer.Quarantine }
+
+// Put implements buffer.Quarantine.
+func (q firstTime) Put(r buffer.Record, reason string) (id uint64, err error) {
+	if r.Number >= retryBit && r.Number < replayBit {
+		return r.Number &^ retryBit, nil
+	}
+	return q.Quarantine.Put(r, reason)
+}
+
 // setAside keeps a note of what a source could not read.
 func (b *Bridge) setAside(r buffer.Record, reason string) error {
 	_, err := b.buffer.Quarantine().Put(r, reason)

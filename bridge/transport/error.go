@@ -42,8 +42,10 @@ func explain(address string, err error) error {
 	var invalid x509.CertificateInvalidError
 	var print *fingerprintError
 	switch {
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		e.What, e.Remedy = "there is no such host: "+dns.Name, "check the name in address, and this machine's DNS"
+	case errors.As(err, &dns): // its text has a port of ours in it
+		e.What, e.Remedy = "DNS does not tell the address of "+dns.Name, "check that this machine's DNS is reachable and answers"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.What, e.Remedy = "connection refused", "check that the receiver listens on this port"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
