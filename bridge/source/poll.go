@@ -18,8 +18,8 @@ const (
 	oldAfter     = 24 * time.Hour // a record that Microsoft changed longer ago is pulled by back-fill
 )
 
-// poll reads what is not covered yet, up to the server's now.
-func (s *Source) poll(ctx context.Context) {
+// poll reads what is not covered yet, up to the server's now. It is false when it was ended before.
+func (s *Source) poll(ctx context.Context) (ended bool) {
 	s.plan.begin(time.Now().Add(s.skew).UnixMilli())
 	failures := 0
 	for ctx.Err() == nil {
@@ -27,7 +27,7 @@ func (s *Source) poll(ctx context.Context) {
 		if !more {
 			s.note(buffer.Outcome{})
 			s.worked()
-			return
+			return true
 		}
 		err := s.readWindow(ctx, w)
 		if err == nil {
@@ -35,17 +35,18 @@ func (s *Source) poll(ctx context.Context) {
 			continue
 		}
 		if ctx.Err() != nil {
-			return
+			return false
 		}
 		failures++
 		if s.patience > 0 && failures >= s.patience {
 			s.failed(&Error{Reason: ReasonServer, Message: err.Error(), Remedy: "try again later", cause: err})
-			return
+			return false
 		}
 		if s.afterFailure(ctx, w, err, failures) != nil {
-			return
+			return false
 		}
 	}
+	return false
 }
 
 // afterFailure waits as the failure asks for, and finds out whether it lies in the window. Its error ends the poll.
@@ -186,6 +187,7 @@ func (s *Source) windowDone(w window, b *batch, rows int, date time.Time) error 
 		return err
 	}
 	s.fresh = false
+	s.progressed()
 	return nil
 }
 

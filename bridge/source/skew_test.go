@@ -74,3 +74,35 @@ func TestClockThatIsSetBack(t *testing.T) {
 		})
 	})
 }
+
+// TestFailureInALongCatchUp: one answer that failed is over when the next ones succeed, though the poll goes on for
+// hours.
+func TestFailureInALongCatchUp(t *testing.T) {
+	for name, at := range map[string]int{"the first": 1, "one of many": 400} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				to, n := newStore(), 0
+				tenant := emulator.NewTenant(1)
+				s, _ := pull(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodGet {
+						if n++; n == at {
+							w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+							w.WriteHeader(http.StatusBadGateway)
+							return
+						}
+					}
+					tenant.ServeHTTP(w, r)
+				}), "detections", to)
+				s.o.Start = func(now time.Time) time.Time { return now.Add(-180 * 24 * time.Hour) }
+				s.plan.since(s.o.Start(time.Now()).UnixMilli())
+				go runFor(t, s, 25*time.Minute)
+				time.Sleep(20 * time.Minute)
+				synctest.Wait()
+				if got := s.Status(); n < at || n > 2000 || got.State == "failing" || time.Since(got.LastSuccess) > time.Minute {
+					t.Errorf("after %d requests: %+v", n, got)
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}

@@ -47,6 +47,17 @@ func (s *Source) note(outcome buffer.Outcome) {
 	s.o.Metrics.coverage(s.o.Name, s.status.CoveredTo, len(s.plan.holes))
 }
 
+// progressed notes that a window was read: what failed before it does not any more, though the poll may go on for hours.
+// Its error stays to be seen until the poll ends.
+func (s *Source) progressed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.LastSuccess, s.status.ErrorSince = time.Now(), time.Time{}
+	if s.status.State == "failing" {
+		s.status.State = "ok"
+	}
+}
+
 // worked notes that a poll came to its end.
 func (s *Source) worked() {
 	s.mu.Lock()

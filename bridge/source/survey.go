@@ -20,11 +20,11 @@ func (s *Source) Survey(ctx context.Context, from, to time.Time, a buffer.Append
 	x := &Source{o: o, api: s.api, client: s.client, log: s.log.With("reconcile", true), patience: surveyPatience}
 	x.plan = newPlan(from.UnixMilli(), 0, s.api.window.Milliseconds(), s.api.top)
 	x.plan.until = to.UnixMilli()
-	x.poll(ctx)
+	ended := x.poll(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return x.plan.holes, context.Cause(ctx)
-	case x.status.State != "ok":
+	case !ended:
 		return x.plan.holes, errors.New(x.status.Error)
 	}
 	return x.plan.holes, nil
