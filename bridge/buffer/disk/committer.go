@@ -34,6 +34,8 @@ type committer struct {
 	states     map[keyID]keys.State // of a plan
 	block      []byte               // the writers\' buffer; one is in use at a time
 	broken     error                // the index cannot be read any more
+
+	houseFailed bool // housekeeping failed when it was done last
 }
 
 // run is the committer: it takes what was asked meanwhile as one group, commits it, and answers. A lone request waits

@@ -132,11 +132,13 @@ func (p *plan) retire(excess int64) {
 	}
 }
 
-// keepHouse does what time and size bring about. idle says that nothing was asked for a while.
+// keepHouse does what time and size bring about. idle says that nothing was asked for a while. What fails, as on a full
+// disk, waits for the next such while.
 func (b *Buffer) keepHouse(idle bool) {
-	if b.broken != nil {
+	if b.broken != nil || b.houseFailed && !idle {
 		return
 	}
+	b.houseFailed = false
 	if idle {
 		b.reserve.hold()
 		b.logged("a queue that was closed 7 days ago cannot be removed", b.forgetClosed())
@@ -153,9 +155,11 @@ func (b *Buffer) keepHouse(idle bool) {
 	}
 }
 
+// logged notes and logs an error of housekeeping.
 func (b *Buffer) logged(what string, err error) {
 	if err != nil {
 		b.logger.Warn(what, "error", err)
+		b.houseFailed = true
 	}
 }
 
