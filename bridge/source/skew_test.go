@@ -3,6 +3,7 @@ package source
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,14 +79,14 @@ func TestClockThatIsSetBack(t *testing.T) {
 // TestFailureInALongCatchUp: one answer that failed is over when the next ones succeed, though the poll goes on for
 // hours.
 func TestFailureInALongCatchUp(t *testing.T) {
-	for name, at := range map[string]int{"the first": 1, "one of many": 400} {
+	for name, at := range map[string]int64{"the first": 1, "one of many": 400} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				to, n := newStore(), 0
+				to, n := newStore(), atomic.Int64{}
 				tenant := emulator.NewTenant(1)
 				s, _ := pull(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.Method == http.MethodGet {
-						if n++; n == at {
+						if n.Add(1) == at {
 							w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 							w.WriteHeader(http.StatusBadGateway)
 							return
@@ -98,8 +99,8 @@ func TestFailureInALongCatchUp(t *testing.T) {
 				go runFor(t, s, 25*time.Minute)
 				time.Sleep(20 * time.Minute)
 				synctest.Wait()
-				if got := s.Status(); n < at || n > 2000 || got.State == "failing" || time.Since(got.LastSuccess) > time.Minute {
-					t.Errorf("after %d requests: %+v", n, got)
+				if got := s.Status(); n.Load() < at || n.Load() > 2000 || got.State == "failing" || time.Since(got.LastSuccess) > time.Minute {
+					t.Errorf("after %d requests: %+v", n.Load(), got)
 				}
 				time.Sleep(time.Hour)
 			})
