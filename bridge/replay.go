@@ -157,8 +157,11 @@ func (q *resendQueue) begin(ctx context.Context, since, until time.Time) (int64,
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.replay != nil {
+	switch {
+	case q.replay != nil:
 		return 0, errReplaying
+	case q.stopped: // whoever takes its place has looked for a note by now
+		return 0, errors.New("the destination was stopped or has changed meanwhile: try again")
 	}
 	if err := noteReplay(q.store, q.destination, &job); err != nil {
 		// It may be there all the same, and the next start would begin what was refused.

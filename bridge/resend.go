@@ -39,6 +39,7 @@ type resendQueue struct {
 	mu       sync.Mutex
 	flight   flight              // new records that were taken and not released
 	newest   uint64              // the highest of the numbers taken
+	stopped  bool                // nothing is taken any more
 	wake     context.CancelFunc  // ends the wait for new records; nil: nobody waits
 	called   bool                // there may be something to send again that Take has not looked at
 	replay   *replay             // nil: there is none
@@ -65,8 +66,12 @@ func newResendQueue(q buffer.Queue, destination string, wants func(source string
 func (q *resendQueue) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.stopped = true
 	if q.replay != nil {
 		q.replay.stop()
+	}
+	if n := len(q.retrying); n > 0 {
+		q.log.Warn("records of the quarantine that were to be sent again stay there; siembridge quarantine retry has them sent", "destination", q.destination, "records", n)
 	}
 }
 

@@ -373,3 +373,18 @@ func TestReplayAfterTakeover(t *testing.T) {
 		t.Errorf("settled below %d, %v", below, ok)
 	}
 }
+
+// TestReplayOfAStoppedQueue: a replay that was counted while a reload took the destination's place is refused, and not
+// noted for a queue that does not look at notes any more.
+func TestReplayOfAStoppedQueue(t *testing.T) {
+	r := newResending(t)
+	r.append("a", 0, 4)
+	r.release(r.take(10)...)
+	r.queue.stop()
+	if n, err := r.queue.begin(context.Background(), time.Now().Add(-time.Hour), time.Now()); err == nil {
+		t.Errorf("%d records are said to be sent again", n)
+	}
+	if job, err := readReplay(r.buffer, "siem"); job != nil || err != nil {
+		t.Errorf("noted: %+v, %v", job, err)
+	}
+}

@@ -83,7 +83,7 @@ func (m *Metrics) delivered(name string, items []item) {
 		}
 		events += items[i].events
 		if !items[i].since.IsZero() {
-			seconds := now.Sub(items[i].since).Seconds()
+			seconds := max(0, now.Sub(items[i].since).Seconds()) // Microsoft's clock may be ahead
 			latency.Observe(seconds)
 			total.add(LatencyTotal{seconds, 1})
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/siembridge/siembridge/bridge/buffer"
@@ -198,4 +199,13 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 			t.Error("something of it is still there")
 		}
 	})
+}
+
+// TestLatencyIsNotNegative: Microsoft's clock may be ahead of ours.
+func TestLatencyIsNotNegative(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry())
+	m.delivered("siem", []item{{events: 1, since: time.Now().Add(time.Hour)}})
+	if l := m.Latency()["siem"]; l.Count != 1 || l.Sum != 0 {
+		t.Errorf("%+v", l)
+	}
 }
