@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,11 +30,15 @@ func parsePeriod(since, until string, now time.Time) (p control.Period, err erro
 	if p.Since, err = config.ParseStart(since, now); err != nil {
 		return p, fmt.Errorf("--since %q: %w", since, err)
 	}
-	if until == "" {
-		return p, nil
+	end := now
+	if until != "" {
+		if end, err = config.ParseStart(until, now); err != nil {
+			return p, fmt.Errorf("--until %q: %w", until, err)
+		}
+		p.Until = end
 	}
-	if p.Until, err = config.ParseStart(until, now); err != nil {
-		return p, fmt.Errorf("--until %q: %w", until, err)
+	if !p.Since.Before(end) {
+		return p, errors.New("the period is empty: --since must be before --until and before now")
 	}
 	return p, nil
 }
