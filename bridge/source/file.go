@@ -174,11 +174,16 @@ func (f *File) readStdin(ctx context.Context) error {
 	if in == nil {
 		in = os.Stdin
 	}
-	size := int64(0)
+	size, regular := int64(0), false
 	if file, ok := in.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
+			size, regular = info.Size(), true
 		}
+	}
+	if !regular {
+		pipe := ending(ctx, in)
+		defer pipe.Close()
+		in = pipe
 	}
 	f.work.total.Store(size)
 	b := f.newBatch(ctx)

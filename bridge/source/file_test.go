@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -165,6 +166,33 @@ func TestGlobAndMissing(t *testing.T) {
 	if got := f.Status(); got.State != "failing" || !strings.Contains(got.Error, "there is no file") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestSilentStandardInput: a source whose standard input is open and says nothing ends with its context.
+func TestSilentStandardInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, out := io.Pipe()
+		to := newStore()
+		f := fileSource(t, "-", in, to)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- f.Run(ctx) }()
+		if _, err := io.WriteString(out, row("da1")+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("it waits for its input")
+		}
+		out.Close()
+	})
 }
 
 // TestStandardInputEnds: what comes by standard input is stored, and its end is the source's.

@@ -150,6 +150,19 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ending returns a reader whose reads end with ctx. Nothing ends a read of a pipe into which nobody writes: it is left
+// alone then, and ends with the process or with what comes.
+func ending(ctx context.Context, in io.Reader) io.ReadCloser {
+	out, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { out.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		_, err := io.Copy(w, in)
+		w.CloseWithError(err)
+	}()
+	return out
+}
+
 // open returns a file's text from a position on.
 func (f *File) open(ctx context.Context, file *os.File, path string, at filePosition, size int64) (io.ReadCloser, error) {
 	from := at.At
