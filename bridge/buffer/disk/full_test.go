@@ -157,3 +157,28 @@ func TestFullDiskOfDeliveredRecords(t *testing.T) {
 		t.Fatalf("pending %+v", p)
 	}
 }
+
+// TestCloseOnFullDisk: closing stores what was put off where the log cannot grow, and the time of the queues' closing.
+func TestCloseOnFullDisk(t *testing.T) {
+	var full atomic.Bool
+	o := Options{Dir: t.TempDir(), Simulated: true}
+	failing := o
+	failing.FS = fullFS{full: &full}
+	failing.Transaction = func(commit func() error) error { // the reserve is enough for it
+		if _, err := os.Stat(filepath.Join(o.Dir, bufferName, reserveName)); full.Load() && err == nil {
+			return syscall.ENOSPC
+		}
+		return commit()
+	}
+	b := open(t, failing)
+	q := openQueue(t, b, "d")
+	appendNumbered(t, b, 0, 30)
+	released(t, q, 5)
+	full.Store(true)
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := left(t, o, os.Remove); n != 25 {
+		t.Errorf("%d are left without the progress file", n)
+	}
+}

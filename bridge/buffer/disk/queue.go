@@ -128,18 +128,14 @@ func (b *Buffer) closeAllQueues() error {
 }
 
 func (b *Buffer) closeQueues(open []*destination, save bool) error {
-	p := newPlan(b)
 	for _, d := range open {
 		d.closed = b.now()
-		p.rows[d] = true
 	}
-	err := b.transact(p, func() error {
-		if save && p.unsaved > 0 && p.w != nil {
-			p.unsaved = savedAlone
-			return p.savePositions()
-		}
-		return nil
-	})
+	err := b.storeClosed(open, save)
+	if isFull(err) {
+		b.reserve.give()
+		err = b.storeClosed(open, false)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range open {
@@ -150,6 +146,21 @@ func (b *Buffer) closeQueues(open []*destination, save bool) error {
 	}
 	b.dropFailed = 0
 	return err
+}
+
+// storeClosed stores that queues are closed, and if save, positions into the log.
+func (b *Buffer) storeClosed(closed []*destination, save bool) error {
+	p := newPlan(b)
+	for _, d := range closed {
+		p.rows[d] = true
+	}
+	return b.transact(p, func() error {
+		if save && p.unsaved > 0 && p.w != nil {
+			p.unsaved = savedAlone
+			return p.savePositions()
+		}
+		return nil
+	})
 }
 
 // next is where its queue reads on. b.mu is held.
