@@ -13,14 +13,18 @@ func (w *Worker) confirmed(ctx context.Context, c *peerConn) {
 	w.limited = w.watch(c)
 	defer w.limited.stop()
 	end := w.fill(ctx, c)
+	until := w.hard
+	if len(w.ledger.current) == 0 {
+		until = w.patience(ctx)
+	}
 	if end == nil {
 		if err := c.HalfClose(); err == nil {
-			end = w.awaitEnd(c)
+			end = w.awaitEnd(until, c)
 			w.settle(c, end, true)
 			return
 		}
 		// The connection broke before it could be half-closed: its reader knows how.
-		end = w.awaitEnd(c)
+		end = w.awaitEnd(until, c)
 	}
 	w.settle(c, end, false)
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"time"
 
 	"github.com/siembridge/siembridge/bridge/transport"
@@ -58,7 +59,7 @@ func (w *Worker) write(c *peerConn, bytes []byte, size int) *transport.End {
 		select {
 		case err := <-wrote:
 			if err != nil {
-				return w.awaitEnd(c)
+				return w.awaitEnd(w.hard, c)
 			}
 			c.marks = append(c.marks, mark{c.wrote() + size, c.Written()})
 			w.up(c)
@@ -82,8 +83,8 @@ func (w *Worker) write(c *peerConn, bytes []byte, size int) *transport.End {
 	}
 }
 
-// awaitEnd waits for the end of the peer's side, without a limit while its TCP answers. nil: the bridge stops first.
-func (w *Worker) awaitEnd(c *peerConn) *transport.End {
+// awaitEnd waits for the end of the peer's side, without a limit while its TCP answers. nil: ctx ends first.
+func (w *Worker) awaitEnd(ctx context.Context, c *peerConn) *transport.End {
 	watch := w.watch(c)
 	defer watch.stop()
 	for {
@@ -104,7 +105,7 @@ func (w *Worker) awaitEnd(c *peerConn) *transport.End {
 			if watch.dead() {
 				return &transport.End{Kind: transport.EndLost, Err: errDead}
 			}
-		case <-w.hard.Done():
+		case <-ctx.Done():
 			return nil
 		}
 	}

@@ -46,8 +46,8 @@ func (w *Worker) connect(ctx context.Context) *peerConn {
 	return nil
 }
 
-// patience ends when a connection in the making is of no use any more: with ctx, or, where something waits for it to be
-// confirmed, with the time to drain.
+// patience ends when a connection that carries no record is of no use any more: with ctx, or, where something waits for it
+// to be confirmed, with the time to drain.
 func (w *Worker) patience(ctx context.Context) context.Context {
 	if len(w.ledger.held) > 0 {
 		return w.hard

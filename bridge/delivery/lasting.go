@@ -215,7 +215,7 @@ func (l *lastingConn) drain() *transport.End {
 		timer.Stop()
 	}
 	if l.learned {
-		return l.w.awaitEnd(l.c)
+		return l.w.awaitEnd(l.w.hard, l.c)
 	}
 	timer := time.NewTimer(farewell)
 	defer timer.Stop()

@@ -91,8 +91,9 @@ func (l *ledger) ended(now time.Time, grace time.Duration) (confirmed []item) {
 }
 
 // early: the peer closed before our half-close, when its TCP had acknowledged the first acked bytes of the current
-// connection's frames. What it had not acknowledged, and the 256 KiB before, is sent again; the rest is confirmed.
-func (l *ledger) early(acked int) (confirmed []item) {
+// connection's frames. What it had not acknowledged, and the 256 KiB before, is sent again; the rest is confirmed. giveUp is
+// that of lost.
+func (l *ledger) early(acked int) (confirmed []item, giveUp bool) {
 	read := 0
 	for read < len(l.current) && acked >= len(l.current[read].frames) {
 		acked -= len(l.current[read].frames)
@@ -100,15 +101,14 @@ func (l *ledger) early(acked int) (confirmed []item) {
 	}
 	cut := tailStart(l.current[:read], tailBytes)
 	if cut == 0 {
-		l.lost()
-		return nil
+		return nil, l.lost()
 	}
 	confirmed = l.current[:cut]
 	l.again = join(tails(l.held), l.current[cut:], l.again)
 	l.held = nil
 	l.clear()
 	l.progress()
-	return confirmed
+	return confirmed, false
 }
 
 // lost: the peer ended the connection before it had read everything. All of it is sent again, and before it the tails

@@ -88,7 +88,7 @@ func (m *ledgerScript) command(words []string) string {
 		confirmed = l.outlived()
 	case "early":
 		acked, _ := strconv.Atoi(words[1])
-		confirmed = l.early(acked)
+		confirmed, giveUp = l.early(acked)
 	case "lost":
 		giveUp = l.lost()
 	case "vanished":
@@ -196,7 +196,8 @@ func TestLedgerLosesNothing(t *testing.T) {
 			case "early":
 				n := rapid.IntRange(0, len(l.current)).Draw(t, "read")
 				keep(l.current[:tailStart(l.current[:n], tailBytes)]) // dies after it: what was read last is not stored
-				confirm(l.early(n * size))
+				confirmed, _ := l.early(n * size)
+				confirm(confirmed)
 			}
 		}
 		for range 1000 {

@@ -33,9 +33,13 @@ func (w *Worker) settle(c *peerConn, end *transport.End, halfClosed bool) {
 		w.hold(c, false)
 	case early:
 		w.unclean(c, end, carried)
-		if confirmed := w.ledger.early(e.acked); len(confirmed) > 0 {
+		confirmed, giveUp := w.ledger.early(e.acked)
+		if len(confirmed) > 0 {
 			w.failover.released()
 			w.releaseItems(confirmed)
+		}
+		if giveUp {
+			w.suspect(c.peer)
 		}
 	case vanished:
 		w.unclean(c, end, carried)

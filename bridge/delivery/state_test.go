@@ -5,6 +5,7 @@ import (
 	"context"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/siembridge/siembridge/bridge/buffer"
 	"github.com/siembridge/siembridge/bridge/emulator"
+	"github.com/siembridge/siembridge/bridge/transport"
 )
 
 // TestIdleStateByAcknowledgement: with confirm = "ack", too, a destination that nothing is sent to is up while there is a
@@ -208,4 +210,70 @@ func TestLatencyIsNotNegative(t *testing.T) {
 	if l := m.Latency()["siem"]; l.Count != 1 || l.Sum != 0 {
 		t.Errorf("%+v", l)
 	}
+}
+
+// TestIdleStopsAtOnce: a receiver that is looked at while nothing was sent, and does not close its side, is not waited for
+// when the bridge stops.
+func TestIdleStopsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "siem:6514")
+		siem := r.net.Listen("siem:6514", emulator.PeerOptions{})
+		r.start()
+		<-time.After(time.Minute)
+		siem.Stop()
+		<-time.After(time.Hour)
+		begun := time.Now()
+		r.stop()
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("stopped after %s", took)
+		}
+	})
+}
+
+// TestClosesEarlyAlways: a receiver that closes every connection before it has read a record is said to, as one that resets
+// them is.
+func TestClosesEarlyAlways(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "siem:6514")
+		r.net.Listen("siem:6514", emulator.PeerOptions{})
+		dial := r.o.Dial
+		r.o.Dial = func(ctx context.Context, address, resolved string) (Conn, error) {
+			c, err := dial(ctx, address, resolved)
+			if err != nil {
+				return nil, err
+			}
+			return &earlyConn{Conn: c, ended: make(chan transport.End, 1)}, nil
+		}
+		r.start()
+		r.store.put(5, 900)
+		<-time.After(time.Hour)
+		r.stop()
+		if n := strings.Count(r.log.String(), "ends every connection before it has read"); n == 0 || r.worker.Status().Delivered > 0 {
+			t.Errorf("said %d times; %+v\n%s", n, r.worker.Status(), r.log.String())
+		}
+	})
+}
+
+// earlyConn is one whose peer closes when something is written, before it has acknowledged that. An empty one is answered.
+type earlyConn struct {
+	Conn
+	ended chan transport.End
+	wrote atomic.Bool
+}
+
+func (c *earlyConn) Write(b []byte) (int, error) {
+	if !c.wrote.Swap(true) {
+		c.ended <- transport.End{Kind: transport.EndFIN}
+	}
+	return len(b), nil
+}
+
+func (c *earlyConn) Written() int64       { return 1 << 20 }
+func (c *earlyConn) Acked() (int64, bool) { return 0, true }
+
+func (c *earlyConn) Ended() <-chan transport.End {
+	if c.wrote.Load() {
+		return c.ended
+	}
+	return c.Conn.Ended()
 }
