@@ -132,7 +132,10 @@ func (f CertificateFiles) readPFX(data []byte) ([]*x509.Certificate, crypto.Priv
 	return append([]*x509.Certificate{leaf}, further...), key, nil
 }
 
-// ReadFile reads a file that holds a credential, at most 1 MiB.
+// byteOrderMark is what editors on Windows write before a text in UTF-8. It is no part of a credential.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// ReadFile reads a file that holds a credential, at most 1 MiB, without a byte order mark.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -143,5 +146,5 @@ func ReadFile(path string) ([]byte, error) {
 	if err == nil && len(data) > maxCredentialFile {
 		err = fmt.Errorf("%s has more than %d bytes, which is no credential", path, maxCredentialFile)
 	}
-	return data, err
+	return bytes.TrimPrefix(data, byteOrderMark), err
 }

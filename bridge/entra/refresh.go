@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -199,7 +200,7 @@ func readSeed(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	seed := strings.TrimSpace(string(data))
+	seed := strings.TrimSpace(string(bytes.TrimPrefix(data, byteOrderMark)))
 	if len(data) > maxSeed || seed == "" || strings.ContainsAny(seed, "\r\n") {
 		return "", fmt.Errorf("%s must hold one refresh token on one line", path)
 	}

@@ -129,6 +129,9 @@ func newHTTP(o *Options) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout, t.MaxResponseHeaderBytes = 2*time.Minute, 256<<10
 	t.MaxIdleConnsPerHost = 2
+	// A silent connection is asked for a sign of life, and given up 15 seconds later: else requests, each with its time-out,
+	// would go on over a dead one until TCP gives up.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 30 * time.Second}
 	if o.ProxyURL != "" {
 		proxy, err := url.Parse(o.ProxyURL)
 		if err != nil {
