@@ -98,6 +98,9 @@ func (c *compiler) value(m *Attribute, a *attribute) {
 		if c.table.shortenedIndex >= 0 || len(m.From) > 1 || a.kind != ValueText {
 			c.problems.add(m.Key, "%q is the only source of one text key", shortenedName)
 		}
+		if c.table.layout.JSON && strings.Contains(m.Key, ".") {
+			c.problems.add(m.Key, "%q stands on its own, not in an object", shortenedName)
+		}
 		c.table.shortenedIndex = len(c.table.attrs)
 	default:
 		a.sources = c.sources(m.Key, m.From)
@@ -238,6 +241,9 @@ func (c *compiler) lengths(m *Attribute, a *attribute) {
 	}
 	if m.Whole && m.Short > 0 || m.Hash && m.Short > 0 {
 		c.problems.add(m.Key, "a value that is never cut has no short form")
+	}
+	if a.kind != ValueText && (m.Short > 0 || m.Hash) {
+		c.problems.add(m.Key, "a value of type %s is whole or left out: it has neither a short form nor a hash", a.kind)
 	}
 	if m.Short > a.max {
 		c.problems.add(m.Key, "short %d is more than max %d", m.Short, a.max)

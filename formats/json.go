@@ -53,7 +53,11 @@ func (j *JSON) AppendEvent(dst []byte, d *Detection, budget int) ([]byte, Loss) 
 	e := j.table.Make(d)
 	defer e.Release()
 	// Room for the braces of the objects, and for saying that raw was left out.
-	e.Fit(budget - e.braces() - len(`{}`) - len(`"shortened":["raw"],`))
+	reserve := len(`{}`)
+	if i := j.table.shortenedIndex; i >= 0 {
+		reserve += len(j.table.attrs[i].before) + len(`["raw"]`)
+	}
+	e.Fit(budget - e.braces() - reserve)
 	dst = append(dst, '{')
 	dst = e.appendObjects(dst)
 	if !j.omitRaw && len(d.Raw) > 0 {
@@ -82,7 +86,7 @@ func (e *Event) appendRaw(dst, raw []byte, room int) []byte {
 		if err == nil {
 			out = escapeInJSON(out, body)
 		}
-		if err == nil && len(out) > body && len(out)-start+e.listSize()+len("}") <= room {
+		if err == nil && len(out) > body && len(out)-start+e.listSize()+len("[]}") <= room {
 			return out
 		}
 	}

@@ -119,6 +119,18 @@ func TestJSONListIsNotCut(t *testing.T) {
 	}
 }
 
+// The hash of an array that is too long is a text.
+func TestJSONListIsHashed(t *testing.T) {
+	e, problems := compile(t, "json", `attributes = [{ key = "tags", from = "tags", hash = true, max = 45 }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	event, loss := e.AppendEvent(nil, &formats.Detection{ID: "1", Tags: slices.Repeat([]string{"tag"}, 200)}, 4096)
+	if !json.Valid(event) || !bytes.Contains(event, []byte(`"tags":"sha256:`)) || len(loss.Shortened) > 0 {
+		t.Errorf("lost %v: %s", loss.Shortened, event)
+	}
+}
+
 // A flag or a list that is not there leaves the key to the next source.
 func TestJSONNextSource(t *testing.T) {
 	e, problems := compile(t, "json", `attributes = [{ key = "one", from = ["was_executing", "tags", "title"] }]`)

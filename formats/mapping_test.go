@@ -95,6 +95,9 @@ func TestProblems(t *testing.T) {
 		{"leef:2.0", `attributes = [{ key = "xsrc", from = "actor" }]`, "xsrc", `ends in the key "src"`},
 		{"leef:2.0", `attributes = [{ key = "devTimeFormat", value = "x" }]`, "devTimeFormat", "not for senders"},
 		{"leef:2.0", `attributes = [{ key = "usrname", from = "actor" }]`, "usrname", "two entries"},
+		{"cef:0", `attributes = [{ key = "cn1", from = "file.size", label = "X", short = 5 }]`, "cn1", "neither a short form nor a hash"},
+		{"cef:0", `attributes = [{ key = "cfp1", from = "/x", label = "X", hash = true, max = 40 }]`, "cfp1", "neither a short form nor a hash"},
+		{"json", `attributes = [{ key = "title", remove = true }, { key = "event.shortened", from = "shortened" }]`, "event.shortened", "on its own, not in an object"},
 		{"json", `attributes = [{ key = "title.short", from = "title" }]`, "title.short", `"title" is a value`},
 		{"json", `attributes = [{ key = "raw", from = "title" }]`, "raw", "as Microsoft sent it"},
 		{"json", `attributes = [{ key = "a b", from = "title" }]`, "a b", "parts joined by dots"},
@@ -119,7 +122,7 @@ func TestNoRoomForAnEllipsis(t *testing.T) {
 	for format, key := range map[string]string{"leef:2.0": "country", "cef:0": "AcmeCountry", "json": "country"} {
 		for limit, name := range map[string]string{"max = 2": "Germany", "short = 1": strings.Repeat("Germany", 100)} {
 			e, problems := compile(t, format, `replace = true
-attributes = [{ key = "`+key+`", from = "assigned_to", `+limit+` }, { key = "`+key+`Long", value = "`+strings.Repeat("x", 470)+`", priority = "A" }]`)
+attributes = [{ key = "`+key+`", from = "assigned_to", `+limit+` }, { key = "`+key+`Long", value = "`+strings.Repeat("x", 495)+`", priority = "A" }]`)
 			if problems != nil {
 				t.Fatal(problems)
 			}

@@ -26,6 +26,9 @@ func (e *Event) evaluate(i int, a *attribute) {
 		case a.hash:
 			e.arena = appendHash(e.arena[:start], e.arena[start:], a.max)
 			e.unnote(i)
+			if how == fragment { // of an array it is a text
+				how = special
+			}
 		case a.whole || how == fragment || a.kind != ValueText:
 			e.arena = e.arena[:start]
 			return

@@ -104,8 +104,12 @@ func (e *Encoder) AppendEvent(dst []byte, d *formats.Detection, budget int) ([]b
 	if severity == "" {
 		severity = numbers[e.table.Severity(d)]
 	}
-	// Left to write besides name and pairs: the severity and the pipes round it. The first pair has no blank before it.
-	event.Fit(max(budget, formats.MinBudget) - (len(dst) - start) - len("||") - len(severity) + 1)
+	// Left to write besides name and pairs: the severity and the pipes round it. The first pair, if any, has no blank before
+	// it.
+	room := max(budget, formats.MinBudget) - (len(dst) - start) - len("||") - len(severity)
+	if event.Fit(room + 1); len(event.Name()) > room {
+		event.Fit(room)
+	}
 	dst = append(append(dst, event.Name()...), '|')
 	dst = append(append(dst, severity...), '|')
 	return event.AppendPairs(dst), event.Loss()

@@ -333,6 +333,18 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// Where no pair is left, no blank is either: the name takes no byte more than there is room for.
+func TestBudgetOfNameAlone(t *testing.T) {
+	m := &formats.Mapping{Replace: true, Attributes: []formats.Attribute{{Key: "msg", From: formats.Names{"description"}, Priority: "C"}}}
+	e := newEncoder(t, Options{Additions: formats.Additions{Extend: m}})
+	d := &formats.Detection{Title: strings.Repeat("a", 500), Description: strings.Repeat("d", 500)}
+	for budget := 512; budget < 700; budget++ {
+		if event, _ := e.AppendEvent(nil, d, budget); len(event) > budget {
+			t.Fatalf("%d bytes for a budget of %d: %s", len(event), budget, event)
+		}
+	}
+}
+
 func FuzzCEF(f *testing.F) {
 	for i, s := range formatstest.Hostile() {
 		f.Add([]byte(s[:min(len(s), 300)]+"\x1fcustomer\x1f"+s[:min(len(s), 30)]), uint16(500*i))
