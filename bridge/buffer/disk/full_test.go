@@ -182,3 +182,33 @@ func TestCloseOnFullDisk(t *testing.T) {
 		t.Errorf("%d are left without the progress file", n)
 	}
 }
+
+// TestStartOnFullDisk: a start on a full disk goes on delivering, with the reserve.
+func TestStartOnFullDisk(t *testing.T) {
+	var full atomic.Bool
+	o := Options{Dir: t.TempDir(), Simulated: true}
+	b := open(t, o)
+	openQueue(t, b, "d")
+	appendNumbered(t, b, 0, 30)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = fullFS{full: &full}
+	o.Transaction = func(commit func() error) error { // the reserve is enough for it
+		if _, err := os.Stat(filepath.Join(o.Dir, bufferName, reserveName)); full.Load() && err == nil {
+			return syscall.ENOSPC
+		}
+		return commit()
+	}
+	full.Store(true)
+	b = open(t, o)
+	opened, err := b.Queue(buffer.Destination{Name: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := opened.(*Queue)
+	released(t, q, 30)
+	if p := q.Pending(); p.Records != 0 {
+		t.Errorf("%+v", p)
+	}
+}

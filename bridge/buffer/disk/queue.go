@@ -64,10 +64,17 @@ func (b *Buffer) openQueue(spec buffer.Destination) (*Queue, error) {
 	}
 	b.want(d)
 	b.mu.Unlock()
-	p := newPlan(b)
-	delete(p.rows, old) // d takes its place
-	p.rows[d] = true
-	if err := b.transact(p, func() error { return nil }); err != nil {
+	store := func() error {
+		p := newPlan(b)
+		delete(p.rows, old) // d takes its place
+		p.rows[d] = true
+		return b.transact(p, func() error { return nil })
+	}
+	err := store()
+	if isFull(err) && b.reserve.give() {
+		err = store()
+	}
+	if err != nil {
 		return nil, err
 	}
 
