@@ -6,6 +6,7 @@ import (
 	"io"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/siembridge/siembridge/bridge/config"
 	"github.com/siembridge/siembridge/formats"
@@ -45,14 +46,13 @@ func (m *mappingDiff) record(api defender.API, raw []byte) error {
 // part writes what the other mapping changes in one event; nothing when it changes nothing.
 func (m *mappingDiff) part(api defender.API, raw []byte) error {
 	var d formats.Detection
-	if err := decodeLive(api, raw, &d); err != nil {
+	if err := m.before.decode(api, raw, false, &d); err != nil {
 		return err
 	}
 	if m.before.filter != nil && !m.before.filter.Keep(&d) {
 		return nil
 	}
 	m.events++
-	d.Extra = append(d.Extra, m.before.extra...)
 	before, err := m.event(m.before, &d)
 	if err != nil {
 		return fmt.Errorf("with the mapping in force: %w", err)
@@ -125,7 +125,11 @@ func oneLine(s string, limit int) string {
 	if len(clean) <= limit {
 		return clean
 	}
-	return string(formats.AppendClean(nil, s, formats.Cleaning{}, limit)) + fmt.Sprintf("... (%d bytes)", len(clean))
+	end := limit
+	for end > 0 && !utf8.RuneStart(clean[end]) {
+		end--
+	}
+	return clean[:end] + fmt.Sprintf("... (%d bytes)", len(clean))
 }
 
 // summary says in how many events each field differs.

@@ -23,8 +23,8 @@ type Preview struct {
 	encoder     formats.Encoder
 	filter      *delivery.Filter // nil: everything passes
 	length      int              // bytes of an event without its header
-	extra       []formats.Pair
-	sources     []config.Source // of the destination
+	sources     []config.Source  // of the destination
+	infos       map[string]delivery.SourceInfo
 }
 
 // room is how long an event may be where no destination says: nothing is shed for its length.
@@ -45,7 +45,7 @@ func OfDestination(cfg *config.Config, d *config.Destination) (*Preview, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{destination: d, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), extra: pipeline.Sources[cfg.Sources[0].Name].Extra}
+	p := &Preview{destination: d, encoder: pipeline.Encoder, filter: pipeline.Filter, length: eventRoom(pipeline, d), infos: pipeline.Sources}
 	for _, s := range cfg.Sources {
 		if len(d.Sources) == 0 || slices.Contains(d.Sources, s.Name) {
 			p.sources = append(p.sources, s)
@@ -75,22 +75,35 @@ func eventRoom(p *delivery.Pipeline, d *config.Destination) int {
 	return d.MaxLength - len(p.Header.Append(nil, time.Now(), p.Hostname, 0))
 }
 
-// evidence reports whether a record of that API becomes one event per piece of evidence: whether the source says so
-// that pulls it, or that reads files, which may have records of any API.
-func (p *Preview) evidence(api defender.API) bool {
+// source is the source whose record one of that API is taken for: the one that pulls it, or that reads files, which may
+// have records of any API, or else the first.
+func (p *Preview) source(api defender.API) config.Source {
 	for _, from := range []string{string(api), "file"} {
 		for _, s := range p.sources {
 			if s.API == from {
-				return s.Events == "evidence"
+				return s
 			}
 		}
 	}
-	return false
+	if len(p.sources) == 0 {
+		return config.Source{}
+	}
+	return config.Source{Name: p.sources[0].Name}
+}
+
+// decode decodes a record as if its source had stored it, old for one of a back-fill. One that is not old is taken for
+// such as are pulled just after Microsoft made them, so that its event has the identity keys which others do without.
+// After an error d is a minimal detection.
+func (p *Preview) decode(api defender.API, raw []byte, old bool, d *formats.Detection) error {
+	source := p.source(api).Name
+	err := delivery.Decode(&buffer.Record{Source: source, API: string(api), Raw: raw, Old: old}, d)
+	d.Extra = append(d.Extra, p.infos[source].Extra...)
+	return err
 }
 
 // parts calls f for the records that a source makes of one: of an alert those of its evidence, when it has any.
 func (p *Preview) parts(api defender.API, raw []byte, f func(raw []byte) error) error {
-	if !p.evidence(api) {
+	if p.source(api).Events != "evidence" {
 		return f(raw)
 	}
 	return defender.SplitEvidence(api, raw, func(part defender.Part) error {
@@ -122,14 +135,12 @@ func (p *Preview) Write(in io.Reader, out, errs io.Writer) (complete bool, err e
 			fmt.Fprintf(errs, "record %d is of Graph's first alerts API; use alerts_v2 (api = \"graph-alerts\")\n", records)
 		}
 		return p.parts(api, raw, func(raw []byte) error {
-			record := buffer.Record{API: string(api), Raw: raw, Old: true}
-			if err := delivery.Decode(&record, &d); err != nil {
+			if err := p.decode(api, raw, true, &d); err != nil {
 				unread++
 				fmt.Fprintf(errs, "record %d: %v\n", records, err)
 			} else if p.filter != nil && !p.filter.Keep(&d) {
 				return nil
 			}
-			d.Extra = append(d.Extra, p.extra...)
 			line, _ = p.encoder.AppendEvent(line[:0], &d, p.length)
 			_, err := w.Write(append(line, '\n'))
 			return err
@@ -147,17 +158,11 @@ func (p *Preview) Fields(api string, raw []byte) (events [][]formats.Pair, err e
 	var d formats.Detection
 	err = p.parts(defender.API(api), raw, func(raw []byte) error {
 		// A record that cannot be read still makes an event, and that is what the SIEM gets.
-		_ = decodeLive(defender.API(api), raw, &d)
+		_ = p.decode(defender.API(api), raw, false, &d)
 		event, _ := p.encoder.AppendEvent(nil, &d, room)
 		pairs, err := config.ReadEvent(p.destination.Format, event)
 		events = append(events, pairs)
 		return err
 	})
 	return events, err
-}
-
-// decodeLive decodes a record as if it had been pulled just after Microsoft made it, so that its event has the
-// identity keys which records of a back-fill do without.
-func decodeLive(api defender.API, raw []byte, d *formats.Detection) error {
-	return delivery.Decode(&buffer.Record{API: string(api), Raw: raw}, d)
 }
