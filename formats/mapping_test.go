@@ -10,6 +10,7 @@ import (
 	"github.com/siembridge/siembridge/formats/cef"
 	"github.com/siembridge/siembridge/formats/defender"
 	"github.com/siembridge/siembridge/formats/leef"
+	"github.com/siembridge/siembridge/formats/parse"
 )
 
 // compile builds an encoder of a format with a user's table and constants, and returns its problems.
@@ -114,6 +115,21 @@ func TestProblems(t *testing.T) {
 func TestWordsTwice(t *testing.T) {
 	if _, problems := compile(t, "leef:2.0", "attributes = [{ key = \"step\", from = \"status\", words = \"w\" }]\n[words.w]\ninProgress = \"1\"\n\"in progress\" = \"1\""); problems != nil {
 		t.Error(problems)
+	}
+}
+
+// A text that is a time is one with a zone and without, as those of the fields are.
+func TestTimeOfAText(t *testing.T) {
+	e, problems := compile(t, "leef:2.0", `attributes = [{ key = "seen", from = "/seen", type = "time" }]`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for text, want := range map[string]string{"2026-03-01T08:00:00.5004567Z": "1772352000500", "2026-03-01T08:00:00.5004567": "1772352000500",
+		"2026-03-01T09:00:00+01:00": "1772352000000", "2026-03-01T08:00:00": "1772352000000", "yesterday": "", "0001-01-01T00:00:00": "", "9999-12-31T23:59:59Z": ""} {
+		event, loss := e.AppendEvent(nil, &formats.Detection{Raw: []byte(`{"seen":"` + text + `"}`)}, 4096)
+		if got, _ := parse.LEEF(string(event)); got == nil || got.Get("seen") != want || slices.Contains(loss.Mistyped, "seen") != (want == "") {
+			t.Errorf("%s: %v in %s", text, loss, event)
+		}
 	}
 }
 

@@ -130,11 +130,12 @@ func (s *source) time(d *Detection) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return time.Time{}
+	for _, form := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05"} { // in UTC where no zone is given, as the fields are
+		if t, err := time.Parse(form, text); err == nil {
+			return t
+		}
 	}
-	return t
+	return time.Time{}
 }
 
 func (s *source) empty(d *Detection) bool {
