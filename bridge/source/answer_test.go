@@ -48,3 +48,27 @@ func TestDetectionAlone(t *testing.T) {
 		}
 	})
 }
+
+// TestProbeThatIsThrottled: what the API asks to wait is kept to, too, when it says so in answer to the question whether
+// it works at all.
+func TestProbeThatIsThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var probed, next time.Time
+		script := &scripted{tenant: emulator.NewTenant(1), steps: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case !probed.IsZero() && next.IsZero():
+				next = time.Now()
+			case r.URL.Query().Get("$top") == "1":
+				probed = time.Now()
+				respond(429, "", "Retry-After", "7200")(w, r)
+				return
+			}
+			respond(500, "")(w, r)
+		}}}
+		s, _ := pull(t, script, "graph-alerts", newStore())
+		runFor(t, s, 12*time.Hour)
+		if wait := next.Sub(probed); probed.IsZero() || wait < 2*time.Hour || wait > 2*time.Hour+time.Minute {
+			t.Errorf("asked again after %s", wait)
+		}
+	})
+}

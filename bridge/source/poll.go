@@ -71,6 +71,10 @@ func (s *Source) afterFailure(ctx context.Context, w window, err error, failures
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		var refused *Error
+		if errors.As(err, &refused) && refused.Reason == ReasonThrottled {
+			s.client.limiter.pause(s.o.Backoff.after(refused, failures))
+		}
 		holes := len(s.plan.holes)
 		verdict = s.plan.probed(w, err == nil, e.Message)
 		if len(s.plan.holes) > holes {
