@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -96,6 +97,22 @@ func compressed(path string) bool {
 
 // fileWork is how much of the files is read, in bytes as they are on disk.
 type fileWork struct{ read, total atomic.Int64 }
+
+// nothing tells why there is no file, unless it is only that a folder has none yet.
+func (f *File) nothing() error {
+	folder := f.o.Path
+	for strings.ContainsAny(folder, `*?[`) {
+		folder = filepath.Dir(folder)
+	}
+	if folder == f.o.Path {
+		return fmt.Errorf("there is no file %s", folder)
+	}
+	dir, err := os.Open(folder)
+	if err != nil {
+		return fmt.Errorf("no file is found: %w", err)
+	}
+	return dir.Close()
+}
 
 // goneKept is how many files that are gone are remembered: one may come back.
 const goneKept = 1000
