@@ -37,7 +37,7 @@ type Instance struct {
 
 // Reconciliation is the outcome of the last one: what the APIs had against what was confirmed.
 type Reconciliation struct {
-	At      time.Time `json:"at"`               // when it ended
+	At      time.Time `json:"at"`               // when it began
 	Since   time.Time `json:"since"`            // the period, by when Microsoft changed the records
 	Until   time.Time `json:"until"`            // its end
 	Missing int       `json:"missing"`          // records that should have been pulled or delivered and were not
@@ -103,7 +103,7 @@ type Destination struct {
 	Name      string    `json:"name"`                    // of the configuration
 	State     string    `json:"state"`                   // one of package delivery's states
 	Since     time.Time `json:"since,omitzero"`          // when it came to that state
-	Address   string    `json:"address,omitempty"`       // of the last connection, resolved; "": there was none
+	Address   string    `json:"address,omitempty"`       // of the last connection, as it is configured; "": there was none
 	Confirm   string    `json:"confirm"`                 // what counts now: close or ack
 	Pending   int64     `json:"pending_records"`         // records it has yet to deliver
 	Oldest    time.Time `json:"oldest_pending,omitzero"` // when the oldest of them was pulled; zero: there is none

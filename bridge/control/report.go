@@ -4,7 +4,7 @@ import "time"
 
 // Report is the outcome of a reconciliation: what the APIs have of a period, held against what was confirmed.
 type Report struct {
-	At      time.Time      `json:"at"`      // when it ended
+	At      time.Time      `json:"at"`      // when it began
 	Since   time.Time      `json:"since"`   // the period, by when Microsoft changed the records
 	Until   time.Time      `json:"until"`   // its end
 	Sources []SourceReport `json:"sources"` // in the order of the configuration
