@@ -7,12 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// followBeat is how often the servers show that a consumer is there. Without two of them in a row it is made anew, on
-// another server.
-const followBeat = 2 * time.Second
+const (
+	// followBeat is how often the servers show that a consumer is there. Without two of them in a row it is made anew, on
+	// another server.
+	followBeat = 2 * time.Second
+	// followWait is how long a message is waited for at once. The client library looks for beats from the beginning of
+	// each wait, and no more after a connection that was lost, so that a wait without end may be one for nothing.
+	followWait = 5 * followBeat
+)
 
 // feed is a part of the stream that is followed.
 type feed struct {
@@ -63,17 +69,33 @@ func (b *Buffer) consume(ctx context.Context, f feed) (newest uint64, messages j
 // takeAll takes the messages of a feed until the buffer is closed. It closes caughtUp when it has come to newest.
 func (b *Buffer) takeAll(f feed, messages jetstream.MessagesContext, newest uint64, caughtUp chan<- struct{}) {
 	stop := context.AfterFunc(b.ctx, messages.Stop)
-	defer stop()
+	defer func() { stop() }()
 	behind := newest > 0
 	if !behind {
 		close(caughtUp)
 	}
 	for b.ctx.Err() == nil {
-		m, err := messages.Next()
-		if err != nil {
-			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+		m, err := messages.Next(jetstream.NextMaxWait(followWait))
+		switch {
+		case errors.Is(err, nats.ErrTimeout):
+			continue
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			if b.ctx.Err() != nil {
 				return
 			}
+			b.log.Debug("the stream is followed from its beginning again", "error", err)
+			_, again, err := b.consume(b.ctx, f)
+			if err != nil {
+				select {
+				case <-time.After(time.Second):
+				case <-b.ctx.Done():
+				}
+				continue
+			}
+			messages = again // what is known is passed over
+			stop = context.AfterFunc(b.ctx, messages.Stop)
+			continue
+		case err != nil:
 			b.log.Debug("the stream is followed again", "error", err)
 			continue
 		}
